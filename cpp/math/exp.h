@@ -1,0 +1,51 @@
+// exp(t) for t <= 0, as a pair.
+//
+// Claim: hi + lo is exp(t) 2^lift with a relative error below 2^-56.5 for t >= -760 (with lift = 0: t >= -700); hi
+// alone is within 0.52 ulp. Method: t = k ln 2 + r with |r| <= ln(2) / 2 (Cody and Waite, k rounded by adding 1.5 *
+// 2^52), exp(r) = 1 + (r + r^2 q(r)) with the low part of every sum kept, then 2^k.
+#pragma once
+
+#include "pair.h"
+#include "portable.h"
+
+namespace XENT_NAMESPACE {
+
+// tools/coefficients/exp.sollya
+namespace exp_constants {
+constexpr double log2_e = 0x1.71547652b82fep0;
+constexpr double ln2_head = 0x1.62e42fefa38p-1;  // 42 bits: k * ln2_head is exact
+constexpr double ln2_tail = 0x1.ef35793c7673p-45;
+constexpr double q[10] = {  // relative error of 1 + r + r^2 q(r) on |r| <= ln(2)/2: 2^-57.8
+    0x1.000000000000ap-1,  0x1.55555555554fep-3,  0x1.55555555506cp-5,   0x1.1111111126b37p-7,  0x1.6c16c18475a18p-10,
+    0x1.a01a012fec2e1p-13, 0x1.a0199963c9dc2p-16, 0x1.71df18fbcdccbp-19, 0x1.28adf7a182e4fp-22, 0x1.ad92c7cc89963p-26};
+}  // namespace exp_constants
+
+struct Reduced {
+  double k_bits;  // k sits in the low bits of its mantissa
+  double k;
+};
+
+XENT_INLINE Reduced nearest_multiple_of_ln2(double t) {
+  constexpr double shift = 0x1.8p52;
+  const double k_bits = fma(t, exp_constants::log2_e, shift);
+  return {k_bits, k_bits - shift};
+}
+
+XENT_INLINE double power_of_two(Reduced n, uint64_t lift) {  // 2^(k + lift), which must be a normal number
+  return bit_cast<double>(((bit_cast<uint64_t>(n.k_bits) + lift) << 52) + bit_cast<uint64_t>(1.0));
+}
+
+XENT_INLINE Pair exp(double t, uint64_t lift) {
+  using namespace exp_constants;
+  const Reduced n = nearest_multiple_of_ln2(t);
+  const double r0 = fma(-n.k, ln2_head, t);  // exact
+  const double r = fma(-n.k, ln2_tail, r0);
+  const double r_lo = fma(-n.k, ln2_tail, r0 - r);
+  const double v = r * r * polynomial(q, r);
+  const Pair m = fast_two_sum(r, v);  // |v| < 0.2 |r|
+  const Pair e = fast_two_sum(1, m.hi);
+  const double scale = power_of_two(n, lift);
+  return {e.hi * scale, (e.lo + (m.lo + r_lo * e.hi)) * scale};
+}
+
+}  // namespace XENT_NAMESPACE

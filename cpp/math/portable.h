@@ -1,0 +1,47 @@
+// What the maths needs from a compiler: fma, bit casts, inlining. No standard headers with inline functions: one
+// translation unit is compiled per instruction set, and the linker may keep any copy of a shared inline function.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef _MSC_VER
+#include <math.h>
+#define XENT_INLINE static __forceinline
+#define XENT_NOINLINE static __declspec(noinline)
+#define XENT_RESTRICT __restrict
+#else
+#define XENT_INLINE static inline __attribute__((always_inline))
+#define XENT_NOINLINE static __attribute__((noinline))
+#define XENT_RESTRICT __restrict__
+#endif
+
+namespace XENT_NAMESPACE {
+
+#ifdef _MSC_VER
+XENT_INLINE double fma(double a, double b, double c) { return ::fma(a, b, c); }
+#else
+XENT_INLINE double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
+#endif
+
+template <class To, class From>
+XENT_INLINE To bit_cast(From from) {
+  return __builtin_bit_cast(To, from);
+}
+
+constexpr double infinity = __builtin_huge_val();
+
+XENT_INLINE double absolute(double x) { return bit_cast<double>(bit_cast<uint64_t>(x) & 0x7fffffffffffffffu); }
+XENT_INLINE double larger(double x, double y) { return x > y ? x : y; }
+XENT_INLINE double smaller(double x, double y) { return x < y ? x : y; }
+
+// c[0] + c[1] x + ... + c[9] x^9 by Estrin's scheme: its chain of dependent operations is four long, Horner's nine.
+XENT_INLINE double polynomial(const double (&c)[10], double x) {
+  const double x2 = x * x, x4 = x2 * x2;
+  const double c01 = fma(c[1], x, c[0]), c23 = fma(c[3], x, c[2]), c45 = fma(c[5], x, c[4]), c67 = fma(c[7], x, c[6]);
+  const double c89 = fma(c[9], x, c[8]);
+  return fma(fma(c89, x4, fma(c67, x2, c45)), x4, fma(c23, x2, c01));
+}
+
+}  // namespace XENT_NAMESPACE

@@ -1,0 +1,57 @@
+// xent: cross entropy from logits, and its derivatives, in one pass over memory.
+//
+// Python asks (module.cc: objects -> pointers), `run` chooses a kernel and splits the work (dispatch.cc), the kernel
+// walks the arrays in blocks (loops.h: pointers -> values), the maths sees doubles (math/: values -> values).
+//
+// With x the logit, z the label and w the weight of the positive class (1 where none is given), per element
+//
+//     loss     = w z softplus(-x) + (1 - z) softplus(x)        softplus(x) = log(1 + exp(x))
+//     gradient = sigmoid(x) - z                                its derivative with respect to x (w = 1)
+//     hessian  = sigmoid(x) sigmoid(-x)                        the second one
+//
+// The bits of a result depend on the values of x, z and w alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "exact_sum.h"
+
+namespace xent {
+
+enum class Type : std::uint8_t { f16, bf16, f32, f64, boolean, i8, u8, i16, u16, i32, u32, i64, u64 };
+
+// Elements `stride` bytes apart; a null `data` says that this array is not given or not wanted.
+struct Array {
+  char* data = nullptr;
+  std::ptrdiff_t stride = 0;
+};
+
+// What one call computes: which outputs have a place, and whether their losses are summed.
+struct Task {
+  Type logits_type, labels_type;
+  Array logits, labels, pos_weight;  // pos_weight: float64
+  Array loss, gradient, hessian;     // of the logits' type
+  double divisor = 1;                // the gradient is divided by it before it is rounded
+  ExactSum* total = nullptr;         // gains every rounded loss
+};
+
+// Runs `task` over n elements with as many threads as pay, in the default floating-point mode, and restores the
+// caller's.
+void run(const Task& task, std::size_t n);
+
+// Adds n doubles to `total`.
+void add(Array values, std::size_t n, ExactSum& total);
+
+// The instruction set in use; all of them that this processor runs, the best one last.
+const char* isa();
+std::size_t isas(const char* const** names);
+
+int num_threads();
+void set_num_threads(int n);
+
+// Chooses the instruction set (XENT_ISA overrides) and the number of threads (XENT_NUM_THREADS overrides).
+// Returns null, or a message about an override that cannot be met.
+const char* initialise();
+
+}  // namespace xent

@@ -1,0 +1,28 @@
+"""Cross entropy from logits: correctly rounded, the same bits everywhere, in one pass over memory."""
+
+from . import ufuncs
+from ._core import version as __version__
+from .exact import ExactSum
+from .losses import (
+    sigmoid_cross_entropy_grad_and_hess,
+    sigmoid_cross_entropy_mean_and_grad,
+    sigmoid_cross_entropy_total,
+    sigmoid_cross_entropy_value_and_grad,
+    sigmoid_cross_entropy_with_logits,
+    weighted_cross_entropy_with_logits,
+)
+from .threads import get_num_threads, set_num_threads
+
+__all__ = [
+    "ExactSum",
+    "__version__",
+    "get_num_threads",
+    "set_num_threads",
+    "sigmoid_cross_entropy_grad_and_hess",
+    "sigmoid_cross_entropy_mean_and_grad",
+    "sigmoid_cross_entropy_total",
+    "sigmoid_cross_entropy_value_and_grad",
+    "sigmoid_cross_entropy_with_logits",
+    "ufuncs",
+    "weighted_cross_entropy_with_logits",
+]

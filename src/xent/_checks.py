@@ -1,0 +1,133 @@
+"""What the public functions accept. Every error sentence of theirs stands here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import _dispatch, ufuncs
+
+_LOGITS = "efd"  # NumPy's characters of float16, float32 and float64
+_LABELS = _LOGITS + "?bBhHiIlLqQ"
+
+
+def named(sentinel: Any, name: str | None) -> None:
+    """Refuse positional arguments: frameworks disagree on the order, and a swap would be silent."""
+    if sentinel is not None:
+        raise ValueError(
+            _prefix(name) + "only named arguments are accepted (labels=..., logits=..., ...), got a positional one. "
+            "Frameworks disagree on the order, so write the names."
+        )
+
+
+def pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
+    """Return labels and logits as arrays of equal shape and known dtypes, ready for a ufunc."""
+    if labels is None or logits is None:
+        missing = " and ".join(k for k, v in (("labels", labels), ("logits", logits)) if v is None)
+        raise ValueError(_prefix(name) + f"both labels and logits must be provided, {missing} missing. Pass both.")
+    logits = _array("logits", logits, name)
+    labels = _array("labels", labels, name)
+    _dtype("logits", logits, _LOGITS, "float16, bfloat16, float32 or float64", name)
+    _dtype("labels", labels, _LABELS, "a float of at most 64 bits, an integer or bool", name)
+    if logits.shape != labels.shape:
+        raise ValueError(
+            _prefix(name) + f"logits and labels must have the same shape, got {logits.shape} and {labels.shape}. "
+            "Reshape one, or use xent.ufuncs for broadcasting."
+        )
+    return labels, logits
+
+
+def numpy_pair(labels: Any, logits: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return what :func:`pair` does, for functions that reduce: they read NumPy arrays only."""
+    labels, logits = pair(labels, logits)
+    for argument, value in (("logits", logits), ("labels", labels)):
+        if not isinstance(value, np.ndarray):
+            raise TypeError(
+                f"{argument} must be a NumPy array to be summed, got {_described(value)}. "
+                "Convert it with numpy.asarray, or sum the parts with xent.ExactSum."
+            )
+    return labels, logits
+
+
+def pos_weight(value: Any, logits: Any, name: str | None) -> Any:
+    """Return the weight of the positive class as float64, broadcastable to the logits without enlarging them."""
+    weight = _array("pos_weight", value, name)
+    _dtype("pos_weight", weight, _LABELS, "a float of at most 64 bits, an integer or bool", name)
+    try:
+        fits = np.broadcast_shapes(weight.shape, logits.shape) == logits.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            _prefix(name) + "pos_weight must broadcast to the shape of logits without enlarging it, "
+            f"got {weight.shape} for logits of shape {logits.shape}. Pass a scalar or one weight per last axis."
+        )
+    return weight.astype(np.float64)
+
+
+def gradient_out(out: Any, logits: np.ndarray) -> np.ndarray:
+    """Return the array that takes the gradient: ``out``, or a new one."""
+    dtype = logits.dtype.newbyteorder("=")
+    if out is None:
+        return np.empty_like(logits, dtype=dtype, subok=False)
+    if not isinstance(out, np.ndarray) or out.dtype != dtype:
+        got = out.dtype if isinstance(out, np.ndarray) else _described(out)
+        raise TypeError(
+            f"out must be a NumPy array of dtype {dtype}, that of logits, got {got}. Allocate it like logits."
+        )
+    if out.shape != logits.shape or not out.flags.writeable:
+        raise ValueError(
+            f"out must be a writeable array of shape {logits.shape}, that of logits, got "
+            f"{'' if out.flags.writeable else 'a read-only one of '}shape {out.shape}. Use numpy.empty_like(logits)."
+        )
+    return out
+
+
+def summable(values: Any) -> np.ndarray:
+    """Return values as an array of a dtype that float64 holds."""
+    array = _array("values", values, None)
+    if not isinstance(array, np.ndarray):
+        raise TypeError(
+            f"values must be a NumPy array or a list, got {_described(array)}. Convert it with numpy.asarray."
+        )
+    _dtype("values", array, _LABELS, "a float of at most 64 bits, an integer or bool", None)
+    return array
+
+
+def _array(argument: str, value: Any, name: str | None) -> Any:
+    if _dispatch.is_numpy(value):
+        try:
+            return np.asanyarray(value)
+        except (ValueError, OverflowError) as error:
+            raise ValueError(
+                _prefix(name) + f"{argument} must be an array or a rectangular nesting of lists of numbers: {error}"
+            ) from None
+    if _dispatch.takes_ufuncs(value):
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        advice = "Pass value.compressed(), or value.filled() with a label and logit of your choice."
+    else:
+        advice = f"There is no adapter for {_dispatch.origin(value)}: convert it to a NumPy array yourself."
+    raise TypeError(
+        _prefix(name) + f"{argument} must be a NumPy array, a number or a list, got {_described(value)}. {advice}"
+    )
+
+
+def _dtype(argument: str, array: Any, characters: str, expected: str, name: str | None) -> None:
+    dtype = array.dtype
+    if isinstance(dtype, np.dtype):  # pandas has others
+        if dtype.char in characters or (dtype.name == "bfloat16" and ufuncs.register_bfloat16()):
+            return
+    hint = "numpy.float32" if argument == "logits" else "numpy.float64"
+    raise TypeError(
+        _prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. Convert with {argument}.astype({hint})."
+    )
+
+
+def _described(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def _prefix(name: str | None) -> str:
+    return f"{name}: " if name else ""
