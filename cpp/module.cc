@@ -46,20 +46,19 @@ constexpr NumPyType numpy_types[] = {{NPY_HALF, Type::f16},
                                      {NPY_ULONGLONG, Type::u64}};
 constexpr int logits_types = 3;
 
-int bfloat16_number = -1;
+// bfloat16 is a type of ml_dtypes, known by its name, so that nothing is imported to look for it.
+bool is_bfloat16(PyArray_Descr* descr) {
+  if (!PyTypeNum_ISUSERDEF(descr->type_num)) return false;
+  const char* name = descr->typeobj->tp_name;
+  const char* dot = std::strrchr(name, '.');
+  return std::strcmp(dot ? dot + 1 : name, "bfloat16") == 0;
+}
 
-// The type of native elements of a NumPy type number; false if there is no loop for it.
-bool type_of(int number, Type& type) {
-  if (number == bfloat16_number) {
-    type = Type::bf16;
-    return true;
-  }
+Type type_of(PyArrayObject* array) {
+  if (is_bfloat16(PyArray_DESCR(array))) return Type::bf16;
   for (const NumPyType& known : numpy_types)
-    if (known.number == number) {
-      type = known.type;
-      return true;
-    }
-  return false;
+    if (known.number == PyArray_TYPE(array)) return known.type;
+  throw nb::type_error("no kernel for this dtype");
 }
 
 // --- ufuncs --------------------------------------------------------------------------------------------------------
@@ -151,22 +150,38 @@ PyUFuncObject* make_ufunc(const Operation& operation) {
       operation.outputs, PyUFunc_None, operation.name, operation.doc, 0));
 }
 
-void register_bfloat16(int number) {
-  if (bfloat16_number == number) return;
-  bfloat16_number = number;
+// ml_dtypes may be imported at any time: NumPy asks here when it knows no loop for the types of a call's operands. Its
+// own resolver would take the loop of a wider float, and silently.
+PyUFunc_TypeResolutionFunc* numpys_resolver;
+
+int register_bfloat16(PyUFuncObject* ufunc, const Operation& operation, int number) {
   std::vector<int> numbers;
-  for (int k = 0; k < operation_count; ++k) {
-    const Operation& operation = operations[k];
-    const auto add = [&](int logits, Type logits_type, int labels, Type labels_type) {
-      loop_types(operation, logits, labels, numbers);
-      if (PyUFunc_RegisterLoopForType(ufuncs[k], number, ufunc_loop, numbers.data(),
-                                      new Loop{&operation, logits_type, labels_type}) < 0)
-        throw nb::python_error();
-    };
-    add(number, Type::bf16, number, Type::bf16);
-    for (const NumPyType& labels : numpy_types) add(number, Type::bf16, labels.number, labels.type);
-    for (int x = 0; x < logits_types; ++x) add(numpy_types[x].number, numpy_types[x].type, number, Type::bf16);
+  const auto add = [&](int logits, Type logits_type, int labels, Type labels_type) {
+    loop_types(operation, logits, labels, numbers);
+    return PyUFunc_RegisterLoopForType(ufunc, number, ufunc_loop, numbers.data(),
+                                       new Loop{&operation, logits_type, labels_type});
+  };
+  if (add(number, Type::bf16, number, Type::bf16) < 0) return -1;
+  for (const NumPyType& labels : numpy_types)
+    if (add(number, Type::bf16, labels.number, labels.type) < 0) return -1;
+  for (int x = 0; x < logits_types; ++x)
+    if (add(numpy_types[x].number, numpy_types[x].type, number, Type::bf16) < 0) return -1;
+  return 0;
+}
+
+int resolve_types(PyUFuncObject* ufunc, NPY_CASTING casting, PyArrayObject** operands, PyObject* type_tuple,
+                  PyArray_Descr** types) {
+  static bool registered[operation_count];
+  for (int i = 0; i < 2; ++i) {
+    PyArray_Descr* descr = PyArray_DESCR(operands[i]);
+    if (!is_bfloat16(descr)) continue;
+    for (int k = 0; k < operation_count; ++k) {
+      if (ufuncs[k] != ufunc || registered[k]) continue;
+      if (register_bfloat16(ufunc, operations[k], descr->type_num) < 0) return -1;
+      registered[k] = true;
+    }
   }
+  return numpys_resolver(ufunc, casting, operands, type_tuple, types);
 }
 
 // --- reductions ----------------------------------------------------------------------------------------------------
@@ -183,12 +198,6 @@ nb::tuple finish(xent::ExactSum& sum) {
 PyArrayObject* as_array(nb::handle object) {
   if (!PyArray_Check(object.ptr())) throw nb::type_error("expected a NumPy array");
   return reinterpret_cast<PyArrayObject*>(object.ptr());
-}
-
-Type type_of(PyArrayObject* array) {
-  Type type;
-  if (!type_of(PyArray_TYPE(array), type)) throw nb::type_error("no kernel for this dtype");
-  return type;
 }
 
 // Calls body(pointers, strides, n) for runs of native, aligned elements of the arrays, the GIL released. With `type`,
@@ -266,9 +275,10 @@ NB_MODULE(_core, m) {
   for (int k = 0; k < operation_count; ++k) {
     ufuncs[k] = make_ufunc(operations[k]);
     if (!ufuncs[k]) throw nb::python_error();
+    numpys_resolver = ufuncs[k]->type_resolver;
+    ufuncs[k]->type_resolver = resolve_types;
     m.attr(operations[k].name) = nb::borrow(reinterpret_cast<PyObject*>(ufuncs[k]));
   }
-  m.def("register_bfloat16", &register_bfloat16, nb::arg("number"));
 
   m.def("sigmoid_cross_entropy_total", &sigmoid_cross_entropy_total, nb::arg("logits"), nb::arg("labels"),
         nb::arg("gradient").none(), nb::arg("divisor"));

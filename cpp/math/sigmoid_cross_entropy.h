@@ -37,7 +37,8 @@ XENT_INLINE Decision decide(Estimate e) {
   if (!Format::narrow) return {e.value, e.error > absolute(e.value) * 0x1p-47};
   const double error = smaller(e.error, 1e300);  // an infinite value has no distance
   const double low = Format::round(e.value - error);
-  return {low, low < Format::round(e.value + error)};
+  const double high = Format::round(e.value + error);
+  return {low, bit_cast<uint64_t>(low) != bit_cast<uint64_t>(high)};  // -0 is not +0
 }
 
 // Errors relative to the size of the terms: 16 units of 2^-53, where 3.4 were seen, and float64 before its last
@@ -86,7 +87,8 @@ XENT_INLINE Estimate gradient(Element e, const Tail& tail) {
     const Pair sum = two_sum(a.hi, p);
     const double quotient = sum.hi * inverse;
     const double value = last_sum(quotient, (fma(-quotient, e.n, sum.hi) + (sum.lo + (a.lo + p_lo))) * inverse);
-    return {value, (absolute(a.hi) + tail.sigmoid.hi) * inverse * wide_error};
+    const bool underflow = value == 0 && a.hi == 0 && absolute(e.x) < infinity;  // then the sign is that of p
+    return {underflow ? p : value, (absolute(a.hi) + tail.sigmoid.hi) * inverse * wide_error};
   }
 }
 

@@ -111,12 +111,11 @@ template <class Format>
 XENT_NOINLINE double exact_gradient(Element e) {
   const double size = absolute(e.x);
   Expansion sum;
-  if (size < 0.34) {  // sigmoid(x) = 1/2 + tanh(x / 2) / 2, tanh(x / 2) = v / (2 + v) with v = exp(x) - 1
+  if (size < 0.34) {  // 4 sigmoid(x) = 2 + 2 tanh(x / 2) and tanh(x / 2) = v / (2 + v) with v = exp(x) - 1
     const Pair v = exp_minus_one({e.x, 0});
-    sum.add(one_minus(2 * e.z));
-    sum.add(v / (Pair{2, 0} + v));
-    const Pair twice = sum.leading();
-    return round_once<Format>(scaled(twice / Pair{e.n, 0}, 0.5));
+    sum.add(scaled(one_minus(2 * e.z), 2));
+    sum.add(scaled(v, 2) / (Pair{2, 0} + v));
+    return round_once<Format>(scaled(sum.leading() / Pair{e.n, 0}, 0.25));
   }
   const Tiny u = exp_of_minus<Format>(size);
   const Pair v = scaled(u.value, u.scale);

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _dispatch, ufuncs
+from . import _dispatch
 
 _LOGITS = "efd"  # NumPy's characters of float16, float32 and float64
 _LABELS = _LOGITS + "?bBhHiIlLqQ"
@@ -116,9 +116,8 @@ def _array(argument: str, value: Any, name: str | None) -> Any:
 
 def _dtype(argument: str, array: Any, characters: str, expected: str, name: str | None) -> None:
     dtype = array.dtype
-    if isinstance(dtype, np.dtype):  # pandas has others
-        if dtype.char in characters or (dtype.name == "bfloat16" and ufuncs.register_bfloat16()):
-            return
+    if isinstance(dtype, np.dtype) and (dtype.char in characters or dtype.name == "bfloat16"):  # pandas has others
+        return
     hint = "numpy.float32" if argument == "logits" else "numpy.float64"
     raise TypeError(
         _prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. Convert with {argument}.astype({hint})."

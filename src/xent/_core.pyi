@@ -9,7 +9,6 @@ sigmoid_cross_entropy_value_and_grad: np.ufunc
 sigmoid_cross_entropy_grad_and_hess: np.ufunc
 weighted_sigmoid_cross_entropy: np.ufunc
 
-def register_bfloat16(number: int) -> None: ...
 def sigmoid_cross_entropy_total(
     logits: np.ndarray, labels: np.ndarray, gradient: np.ndarray | None, divisor: float
 ) -> tuple[bytes, int, int, int]: ...

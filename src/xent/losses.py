@@ -52,7 +52,7 @@ def sigmoid_cross_entropy_with_logits(
     Notes
     -----
     Special values: at infinite logits the loss is its limit, with 0 * inf = 0: at ``x = inf`` it is 0 for ``z = 1`` and
-    inf for ``z < 1``. A nan in either argument gives nan. A result below the smallest normal number is subnormal, not 0.
+    inf for ``z < 1``. A nan in either argument gives nan. Subnormal results are kept, not flushed to 0.
 
     Accuracy: float16, bfloat16 and float32 losses are correctly rounded, whatever the label. float64 losses are within
     1 ulp for labels in [0, 1]. The bits depend on the two values alone.

@@ -4,8 +4,6 @@ All take ``(logits, labels)`` in this order, and :data:`weighted_sigmoid_cross_e
 Logits are float16, bfloat16, float32 or float64, labels any float up to float64, any integer or bool; results have the
 dtype of the logits. Formulas, special values and accuracy are those of the functions of the same names in ``xent``.
 
-There are loops for bfloat16 if ml_dtypes was imported before xent, or once a function of ``xent`` has met such an array.
-
 ================================================  =================================
 ``sigmoid_cross_entropy(x, z)``                   loss
 ``sigmoid_cross_entropy_grad(x, z)``              gradient, ``sigmoid(x) - z``
@@ -21,9 +19,6 @@ array([[1.3132616, 0.3132617],
        [0.3132617, 1.3132616]], dtype=float32)
 """
 
-import sys
-
-from . import _core
 from ._core import (
     sigmoid_cross_entropy,
     sigmoid_cross_entropy_grad,
@@ -39,17 +34,3 @@ __all__ = [
     "sigmoid_cross_entropy_value_and_grad",
     "weighted_sigmoid_cross_entropy",
 ]
-
-
-def register_bfloat16() -> bool:
-    """Give the ufuncs their bfloat16 loops if ml_dtypes has been imported; say whether they have them."""
-    ml_dtypes = sys.modules.get("ml_dtypes")
-    if ml_dtypes is None:
-        return False
-    import numpy as np
-
-    _core.register_bfloat16(np.dtype(ml_dtypes.bfloat16).num)
-    return True
-
-
-register_bfloat16()
