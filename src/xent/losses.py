@@ -194,6 +194,10 @@ def sigmoid_cross_entropy_mean_and_grad(
 def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
     """Return the exact sum of the losses, writing no array.
 
+    ::
+
+        total = sum(loss)
+
     ``total.compute()`` is ``math.fsum`` of what :func:`sigmoid_cross_entropy_with_logits` returns, ``total.mean()`` its
     mean over all elements, both rounded once. Totals of parts, from any machine, add up: ``a + b``.
 
