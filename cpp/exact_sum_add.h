@@ -30,32 +30,30 @@ XENT_INLINE void add_value(double v, ExactSum& sum) {
   if (++sum.pending == ExactSum::most_pending) sum.carry();
 }
 
-XENT_INLINE void add_block(const double* v, int n, ExactSum& sum) {  // n <= 512
-  constexpr int lanes = 8;
-  constexpr double unit[3] = {0x1.8p22, 0x1.8p-23, 0x1.8p-68};  // 1.5 * 2^52 units of each part
-  double parts[3][lanes] = {}, left[lanes] = {};
-  const auto split = [&](double value, int j) {
-    double rest = value;
-    for (int k = 0; k < 3; ++k) {
-      const double part = (rest + unit[k]) - unit[k];
-      parts[k][j] += part;
-      rest -= part;
-    }
-    left[j] = absolute(value) < 0x1p14 && rest == 0 ? left[j] : 1;
-  };
-  int i = 0;
-  for (; i + lanes <= n; i += lanes)
-    for (int j = 0; j < lanes; ++j) split(v[i + j], j);
-  for (; i < n; ++i) split(v[i], 0);
+// y to a multiple of 2^-52 / 1.5 of `shift`.
+XENT_INLINE double to_multiple(double y, double shift) { return (y + shift) - shift; }
 
-  double failed = 0;
-  for (int j = 0; j < lanes; ++j) failed += left[j];
-  if (failed != 0) {
-    for (int k = 0; k < n; ++k) add_value(v[k], sum);
+XENT_INLINE void add_block(const double* v, int n, ExactSum& sum) {  // n <= 512
+  constexpr double high_unit = 0x1.8p22, middle_unit = 0x1.8p-23, low_unit = 0x1.8p-68;
+  double high = 0, middle = 0, low = 0;
+  uint64_t failed = 0;
+#pragma omp simd reduction(+ : high, middle, low) reduction(| : failed)
+  for (int i = 0; i < n; ++i) {
+    const double h = to_multiple(v[i], high_unit), h_rest = v[i] - h;
+    const double m = to_multiple(h_rest, middle_unit), m_rest = h_rest - m;
+    const double l = to_multiple(m_rest, low_unit);
+    high += h;
+    middle += m;
+    low += l;
+    failed |= absolute(v[i]) < 0x1p14 && m_rest == l ? uint64_t{0} : uint64_t{1};
+  }
+  if (failed) {
+    for (int i = 0; i < n; ++i) add_value(v[i], sum);
     return;
   }
-  for (int k = 0; k < 3; ++k)
-    for (int j = 0; j < lanes; ++j) add_value(parts[k][j], sum);
+  add_value(high, sum);
+  add_value(middle, sum);
+  add_value(low, sum);
 }
 
 }  // namespace XENT_NAMESPACE

@@ -81,16 +81,23 @@ enum Wanted : unsigned { loss_wanted = 1, gradient_wanted = 2, hessian_wanted = 
 
 struct Block {
   double x[block], z[block], w[block];
+  double u[block], u_lo[block];  // exp(-|x|)
   double loss[block], gradient[block], hessian[block];
 };
 
 // Computes the wanted values of n elements; false if one of them is open.
 template <class Format, unsigned wanted>
 XENT_INLINE bool compute(Block& b, double divisor, int n) {
+  // Two loops, because the processor looks ahead a few hundred instructions: one chain through both would outrun it.
+  for (int i = 0; i < n; ++i) {
+    const Pair u = small_power<!Format::narrow>(b.x[i]);
+    b.u[i] = u.hi;
+    if constexpr (!Format::narrow) b.u_lo[i] = u.lo;
+  }
   uint64_t open = 0;  // not a bool: conditional reductions over two types are not vectorised
   for (int i = 0; i < n; ++i) {
     const Element e{b.x[i], b.z[i], wanted & weighted ? b.w[i] : 1, divisor};
-    const Tail t = tail<!Format::narrow>(e.x);
+    const Tail t = tail<!Format::narrow>(e.x, {b.u[i], Format::narrow ? 0 : b.u_lo[i]});
     const auto keep = [&](Decision d, double* to) {
       to[i] = d.value;
       open |= d.open ? uint64_t{1} : uint64_t{0};
@@ -107,7 +114,7 @@ template <class Format, unsigned wanted>
 XENT_NOINLINE void settle(Block& b, double divisor, int n) {
   for (int i = 0; i < n; ++i) {
     const Element e{b.x[i], b.z[i], wanted & weighted ? b.w[i] : 1, divisor};
-    const Tail t = tail<!Format::narrow>(e.x);
+    const Tail t = tail<!Format::narrow>(e.x, small_power<!Format::narrow>(e.x));
     constexpr bool w = (wanted & weighted) != 0;
     if constexpr (wanted & loss_wanted)
       if (decide<Format>(loss<Format, w>(e, t)).open) b.loss[i] = exact_loss<Format, w>(e);

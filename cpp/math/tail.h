@@ -24,15 +24,22 @@ struct Tail {
 // `subnormal` says whether results below 2^-1010 matter (float64). They are computed 2^128 times as large, then scaled
 // once: a subnormal number has no room for a relative error. Otherwise any positive number that small will do.
 template <bool subnormal>
-XENT_INLINE Tail tail(double x) {
-  const double size = absolute(x);
-  const double t = -size < (subnormal ? -760.0 : -700.0) ? (subnormal ? -760.0 : -700.0) : -size;  // nan passes
-  const bool tiny = subnormal && t < -700;
-  const double scale = tiny ? 0x1p-128 : 1;
-  Pair u = exp(t, tiny ? 128 : 0);
-  u.hi = size == infinity ? 0 : u.hi;
-  u.lo = size == infinity ? 0 : u.lo;
+XENT_INLINE bool lifted(double x) {
+  return subnormal && absolute(x) > 700;
+}
 
+// exp(-|x|), lifted.
+template <bool subnormal>
+XENT_INLINE Pair small_power(double x) {
+  constexpr double least = subnormal ? -760 : -700;
+  const double size = absolute(x);
+  const Pair u = exp(-size < least ? least : -size, lifted<subnormal>(x) ? 128 : 0);  // nan passes
+  return size == infinity ? Pair{0, 0} : u;
+}
+
+template <bool subnormal>
+XENT_INLINE Tail tail(double x, Pair u) {
+  const double scale = lifted<subnormal>(x) ? 0x1p-128 : 1;
   const double w = u.hi * scale, w_lo = u.lo * scale;
   const Pair one = fast_two_sum(1, w), two = fast_two_sum(2, w);
   const double d = 1 / (one.hi * two.hi);
