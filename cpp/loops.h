@@ -11,7 +11,7 @@
 
 namespace XENT_NAMESPACE {
 
-constexpr int block = 512;  // six arrays of doubles: half of a first-level cache
+constexpr int block = 512;  // the doubles of a float32 loss and gradient take 28 KiB of a first-level cache
 
 using xent::Array;
 using xent::Task;
@@ -79,25 +79,41 @@ XENT_NOINLINE void gather_labels(Type type, Array from, int n, double* to) {
 
 enum Wanted : unsigned { loss_wanted = 1, gradient_wanted = 2, hessian_wanted = 4, weighted = 8 };
 
+// Pairs, whose low parts the narrow formats do not need.
+template <bool low>
+struct Pairs {
+  double hi[block], lo[block];
+
+  XENT_INLINE void put(Pairs& to, int i, Pair a) {
+    to.hi[i] = a.hi;
+    if constexpr (low) to.lo[i] = a.lo;
+  }
+  XENT_INLINE Pair get(const Pairs& from, int i) { return {from.hi[i], low ? from.lo[i] : 0}; }
+};
+
+template <bool low>
 struct Block {
   double x[block], z[block], w[block];
-  double u[block], u_lo[block];  // exp(-|x|)
+  Pairs<low> u, s;  // u, and then the sigmoid in its place
   double loss[block], gradient[block], hessian[block];
 };
 
-// Computes the wanted values of n elements; false if one of them is open.
+// Computes the wanted values of n elements; false if one of them is open. Three loops, because a processor looks ahead
+// a few hundred instructions only: one chain from logit to loss would leave it no second element to work on.
 template <class Format, unsigned wanted>
-XENT_INLINE bool compute(Block& b, double divisor, int n) {
-  // Two loops, because the processor looks ahead a few hundred instructions: one chain through both would outrun it.
+XENT_INLINE bool compute(Block<!Format::narrow>& b, double divisor, int n) {
+  using P = Pairs<!Format::narrow>;
+  constexpr bool wide = !Format::narrow;
+  for (int i = 0; i < n; ++i) P::put(b.u, i, power<wide>(b.x[i]));
   for (int i = 0; i < n; ++i) {
-    const Pair u = small_power<!Format::narrow>(b.x[i]);
-    b.u[i] = u.hi;
-    if constexpr (!Format::narrow) b.u_lo[i] = u.lo;
+    const Quotients q = quotients<wide>(b.x[i], P::get(b.u, i));
+    if constexpr (wanted & loss_wanted) P::put(b.s, i, q.s);
+    if constexpr (wanted & (gradient_wanted | hessian_wanted)) P::put(b.u, i, q.sigmoid);
   }
   uint64_t open = 0;  // not a bool: conditional reductions over two types are not vectorised
   for (int i = 0; i < n; ++i) {
     const Element e{b.x[i], b.z[i], wanted & weighted ? b.w[i] : 1, divisor};
-    const Tail t = tail<!Format::narrow>(e.x, {b.u[i], Format::narrow ? 0 : b.u_lo[i]});
+    const Tail t{softplus<wide>(e.x, P::get(b.s, i)), P::get(b.u, i)};
     const auto keep = [&](Decision d, double* to) {
       to[i] = d.value;
       open |= d.open ? uint64_t{1} : uint64_t{0};
@@ -111,10 +127,10 @@ XENT_INLINE bool compute(Block& b, double divisor, int n) {
 
 // Decides the open ones.
 template <class Format, unsigned wanted>
-XENT_NOINLINE void settle(Block& b, double divisor, int n) {
+XENT_NOINLINE void settle(Block<!Format::narrow>& b, double divisor, int n) {
   for (int i = 0; i < n; ++i) {
     const Element e{b.x[i], b.z[i], wanted & weighted ? b.w[i] : 1, divisor};
-    const Tail t = tail<!Format::narrow>(e.x, small_power<!Format::narrow>(e.x));
+    const Tail t = tail<!Format::narrow>(e.x);
     constexpr bool w = (wanted & weighted) != 0;
     if constexpr (wanted & loss_wanted)
       if (decide<Format>(loss<Format, w>(e, t)).open) b.loss[i] = exact_loss<Format, w>(e);
@@ -129,7 +145,7 @@ XENT_INLINE Array at(Array a, size_t i) { return {a.data + static_cast<ptrdiff_t
 
 template <class Format, unsigned wanted>
 XENT_NOINLINE void loop(const Task& task, size_t n) {
-  Block b;
+  Block<!Format::narrow> b;
   for (size_t start = 0; start < n; start += block) {
     const int m = static_cast<int>(n - start < block ? n - start : block);
     gather_format<Format>(at(task.logits, start), m, b.x);

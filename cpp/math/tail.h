@@ -21,24 +21,30 @@ struct Tail {
   Pair softplus, sigmoid;
 };
 
-// `subnormal` says whether results below 2^-1010 matter (float64). They are computed 2^128 times as large, then scaled
-// once: a subnormal number has no room for a relative error. Otherwise any positive number that small will do.
+// The three steps stand apart, so that a loop can take one at a time: see loops.h.
+//
+// `subnormal` says whether results below 2^-1010 matter (float64). Then u and s are 2^128 times as large for |x| > 700,
+// and the results scaled once: a subnormal number has no room for a relative error. Otherwise any positive number that
+// small will do.
 template <bool subnormal>
 XENT_INLINE bool lifted(double x) {
   return subnormal && absolute(x) > 700;
 }
 
-// exp(-|x|), lifted.
 template <bool subnormal>
-XENT_INLINE Pair small_power(double x) {
+XENT_INLINE Pair power(double x) {  // u
   constexpr double least = subnormal ? -760 : -700;
   const double size = absolute(x);
   const Pair u = exp(-size < least ? least : -size, lifted<subnormal>(x) ? 128 : 0);  // nan passes
   return size == infinity ? Pair{0, 0} : u;
 }
 
+struct Quotients {
+  Pair sigmoid, s;
+};
+
 template <bool subnormal>
-XENT_INLINE Tail tail(double x, Pair u) {
+XENT_INLINE Quotients quotients(double x, Pair u) {
   const double scale = lifted<subnormal>(x) ? 0x1p-128 : 1;
   const double w = u.hi * scale, w_lo = u.lo * scale;
   const Pair one = fast_two_sum(1, w), two = fast_two_sum(2, w);
@@ -47,15 +53,25 @@ XENT_INLINE Tail tail(double x, Pair u) {
 
   const double p = u.hi * inverse_one;
   const double p_lo = (fma(-p, one.hi, u.hi) + fma(-p, one.lo + w_lo, u.lo)) * inverse_one;
-
   const double s = u.hi * inverse_two;
   const double s_lo = (fma(-s, two.hi, u.hi) + fma(-s, two.lo + w_lo, u.lo)) * inverse_two;
-  const double y = (s * scale) * (s * scale);
-  const double cubic = y * polynomial(log1p_Q, y);
-  const double l = fma(s, cubic, 2 * s);
-  const double l_lo = fma(s, cubic, 2 * s - l) + 2 * fma(s_lo, y, s_lo);
+  return {{p * scale, p_lo * scale}, {s, s_lo}};
+}
 
-  return {{l * scale, l_lo * scale}, {p * scale, p_lo * scale}};
+template <bool subnormal>
+XENT_INLINE Pair softplus(double x, Pair s) {
+  const double scale = lifted<subnormal>(x) ? 0x1p-128 : 1;
+  const double y = (s.hi * scale) * (s.hi * scale);
+  const double cubic = y * polynomial(log1p_Q, y);
+  const double l = fma(s.hi, cubic, 2 * s.hi);
+  const double l_lo = fma(s.hi, cubic, 2 * s.hi - l) + 2 * fma(s.lo, y, s.lo);
+  return {l * scale, l_lo * scale};
+}
+
+template <bool subnormal>
+XENT_INLINE Tail tail(double x) {
+  const Quotients q = quotients<subnormal>(x, power<subnormal>(x));
+  return {softplus<subnormal>(x, q.s), q.sigmoid};
 }
 
 }  // namespace XENT_NAMESPACE
