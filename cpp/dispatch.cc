@@ -22,11 +22,18 @@
 #include <intrin.h>
 #endif
 
-#define XENT_DECLARE(isa)                                 \
-  namespace isa {                                         \
-  void run(const Task& task, std::size_t n);              \
-  void add(Array values, std::size_t n, ExactSum& total); \
+// What kernels.cc defines for one instruction set.
+#define XENT_DECLARE(isa)                                                                                              \
+  namespace isa {                                                                                                      \
+  void run(const Task&, std::size_t n);                                                                                \
+  void add(Array, std::size_t n, ExactSum&);                                                                           \
+  void softmax_rows(const SoftmaxTask&, std::size_t start, std::size_t count);                                         \
+  void softmax_summarise(const SoftmaxTask&, std::size_t row, std::size_t first, std::size_t count, SoftmaxSegment*);  \
+  SoftmaxRow softmax_finish(const SoftmaxTask&, std::size_t row, const SoftmaxSegment*, std::size_t count);            \
+  void softmax_gradient(const SoftmaxTask&, std::size_t row, std::size_t first, std::size_t count, const SoftmaxRow&); \
   }
+#define XENT_KERNELS(isa) \
+  { #isa, isa::run, isa::add, isa::softmax_rows, isa::softmax_summarise, isa::softmax_finish, isa::softmax_gradient }
 
 namespace xent {
 
@@ -34,21 +41,27 @@ namespace xent {
 XENT_DECLARE(baseline)
 XENT_DECLARE(avx2)
 XENT_DECLARE(avx512)
+#define XENT_FIRST_ISA baseline
 #else
 XENT_DECLARE(XENT_ONLY_ISA)
+#define XENT_FIRST_ISA XENT_ONLY_ISA
+#define XENT_KERNELS_OF(isa) XENT_KERNELS(isa)  // expands the macro before it becomes a string
 #endif
 
 namespace {
 
 struct Kernels {
   const char* name;
-  void (*run)(const Task&, std::size_t);
-  void (*add)(Array, std::size_t, ExactSum&);
+  decltype(&XENT_FIRST_ISA::run) run;
+  decltype(&XENT_FIRST_ISA::add) add;
+  decltype(&XENT_FIRST_ISA::softmax_rows) softmax_rows;
+  decltype(&XENT_FIRST_ISA::softmax_summarise) softmax_summarise;
+  decltype(&XENT_FIRST_ISA::softmax_finish) softmax_finish;
+  decltype(&XENT_FIRST_ISA::softmax_gradient) softmax_gradient;
 };
 
 #ifdef XENT_X86
-constexpr Kernels kernels[] = {
-    {"baseline", baseline::run, baseline::add}, {"avx2", avx2::run, avx2::add}, {"avx512", avx512::run, avx512::add}};
+constexpr Kernels kernels[] = {XENT_KERNELS(baseline), XENT_KERNELS(avx2), XENT_KERNELS(avx512)};
 
 #ifdef _MSC_VER
 std::size_t supported() {
@@ -72,9 +85,7 @@ std::size_t supported() {
 }
 #endif
 #else
-#define XENT_STRING(x) #x
-#define XENT_NAME(x) XENT_STRING(x)
-constexpr Kernels kernels[] = {{XENT_NAME(XENT_ONLY_ISA), XENT_ONLY_ISA::run, XENT_ONLY_ISA::add}};
+constexpr Kernels kernels[] = {XENT_KERNELS_OF(XENT_ONLY_ISA)};
 std::size_t supported() { return 1; }
 #endif
 
@@ -104,21 +115,20 @@ Task from(Task task, std::size_t start) {
   return task;
 }
 
-// Calls work(start, length, total) for shares of 0..n; each thread has a total of its own, added up at the end.
+// How many threads pay for `elements` elements.
+std::size_t paying_threads(std::size_t elements) {
+  const std::size_t most = std::max<std::size_t>(1, elements / elements_per_thread);
+  return std::min<std::size_t>(most, static_cast<std::size_t>(num_threads()));
+}
+
+// Calls work(i, start, length) for `count` shares of 0..n that start on multiples of `unit`, each on a thread.
 template <class Work>
-void split(std::size_t n, ExactSum* total, const Work& work) {
-  const std::size_t most = std::max<std::size_t>(1, n / elements_per_thread);
-  const std::size_t count = std::min<std::size_t>(most, static_cast<std::size_t>(num_threads()));
-  if (count == 1) {
-    const DefaultFloatingPointMode mode;
-    return work(std::size_t{0}, n, total);
-  }
-  const std::size_t share = ((n - 1) / count / share_unit + 1) * share_unit;
-  std::vector<ExactSum> totals(total ? count : 0);
+void split(std::size_t n, std::size_t count, std::size_t unit, const Work& work) {
+  const std::size_t share = n ? ((n - 1) / count / unit + 1) * unit : 0;
   const auto run_share = [&](std::size_t i) {
     const DefaultFloatingPointMode mode;
     const std::size_t start = std::min(n, i * share), end = std::min(n, start + share);
-    work(start, end - start, total ? &totals[i] : nullptr);
+    work(i, start, end - start);
   };
   std::vector<std::thread> others;
   others.reserve(count - 1);
@@ -131,13 +141,27 @@ void split(std::size_t n, ExactSum* total, const Work& work) {
   run_share(0);
   for (; next < count; ++next) run_share(next);
   for (std::thread& thread : others) thread.join();
+}
+
+// As above for n elements; each thread has a total of its own, added up at the end.
+template <class Work>
+void split_elements(std::size_t n, ExactSum* total, const Work& work) {
+  const std::size_t count = paying_threads(n);
+  if (count == 1) {
+    const DefaultFloatingPointMode mode;
+    return work(std::size_t{0}, n, total);
+  }
+  std::vector<ExactSum> totals(total ? count : 0);
+  split(n, count, share_unit, [&](std::size_t i, std::size_t start, std::size_t length) {
+    work(start, length, total ? &totals[i] : nullptr);
+  });
   for (const ExactSum& one : totals) total->merge(one);
 }
 
 }  // namespace
 
 void run(const Task& task, std::size_t n) {
-  split(n, task.total, [&](std::size_t start, std::size_t length, ExactSum* total) {
+  split_elements(n, task.total, [&](std::size_t start, std::size_t length, ExactSum* total) {
     Task share = from(task, start);
     share.total = total;
     active->run(share, length);
@@ -145,10 +169,35 @@ void run(const Task& task, std::size_t n) {
 }
 
 void add(Array values, std::size_t n, ExactSum& total) {
-  split(n, &total, [&](std::size_t start, std::size_t length, ExactSum* sum) {
+  split_elements(n, &total, [&](std::size_t start, std::size_t length, ExactSum* sum) {
     Array share = values;
     advance(share, start);
     active->add(share, length, *sum);
+  });
+}
+
+void run(const SoftmaxTask& task, std::size_t rows) {
+  const std::size_t segments = task.classes ? (task.classes - 1) / softmax_segment + 1 : 1;
+  const std::size_t count = paying_threads(rows * task.classes);
+  if (segments == 1) {
+    return split(rows, count, 1, [&](std::size_t, std::size_t start, std::size_t length) {
+      active->softmax_rows(task, start, length);
+    });
+  }
+  // Long rows: a thread takes rows while there are enough of them, and else a share of each row's segments.
+  const std::size_t by_rows = std::min(rows, count), by_segments = by_rows < count ? count : 1;
+  split(rows, by_segments > 1 ? 1 : by_rows, 1, [&](std::size_t, std::size_t start, std::size_t length) {
+    std::vector<SoftmaxSegment> sums(segments);
+    for (std::size_t row = start; row < start + length; ++row) {
+      split(segments, by_segments, 1, [&](std::size_t, std::size_t first, std::size_t n) {
+        active->softmax_summarise(task, row, first, n, sums.data());
+      });
+      const SoftmaxRow state = active->softmax_finish(task, row, sums.data(), segments);
+      if (!task.gradient.data) continue;
+      split(segments, by_segments, 1, [&](std::size_t, std::size_t first, std::size_t n) {
+        active->softmax_gradient(task, row, first, n, state);
+      });
+    }
   });
 }
 

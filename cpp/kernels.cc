@@ -1,6 +1,7 @@
 // loops x maths. Compiled once per instruction set, each time in a namespace of its own; dispatch.cc chooses one.
 
 #include "loops.h"
+#include "softmax_loops.h"
 
 namespace XENT_NAMESPACE {
 
@@ -13,13 +14,40 @@ static void run_format(const Task& task, size_t n) {
   return loss ? loop<Format, loss_wanted | gradient_wanted>(task, n) : loop<Format, gradient_wanted>(task, n);
 }
 
-void run(const Task& task, size_t n) {
-  switch (task.logits_type) {
-    case Type::f16: return run_format<Float16>(task, n);
-    case Type::bf16: return run_format<BFloat16>(task, n);
-    case Type::f32: return run_format<Float32>(task, n);
-    default: return run_format<Float64>(task, n);
+// Calls f(Format{}) with the format of a type.
+template <class F>
+static void with_format(Type type, const F& f) {
+  switch (type) {
+    case Type::f16: return f(Float16{});
+    case Type::bf16: return f(BFloat16{});
+    case Type::f32: return f(Float32{});
+    default: return f(Float64{});
   }
+}
+
+void run(const Task& task, size_t n) {
+  with_format(task.logits_type, [&](auto format) { run_format<decltype(format)>(task, n); });
+}
+
+void softmax_rows(const SoftmaxTask& task, size_t start, size_t count) {
+  with_format(task.logits_type, [&](auto format) { short_rows<decltype(format)>(task, start, count); });
+}
+
+void softmax_summarise(const SoftmaxTask& task, size_t row, size_t first, size_t count, SoftmaxSegment* out) {
+  with_format(task.logits_type,
+              [&](auto format) { summarise_segments<decltype(format)>(task, row, first, count, out); });
+}
+
+SoftmaxRow softmax_finish(const SoftmaxTask& task, size_t row, const SoftmaxSegment* segments, size_t count) {
+  SoftmaxRow state;
+  with_format(task.logits_type,
+              [&](auto format) { state = finish_segments<decltype(format)>(task, row, segments, count); });
+  return state;
+}
+
+void softmax_gradient(const SoftmaxTask& task, size_t row, size_t first, size_t count, const SoftmaxRow& state) {
+  with_format(task.logits_type,
+              [&](auto format) { gradient_segments<decltype(format)>(task, row, first, count, state); });
 }
 
 void add(Array values, size_t n, xent::ExactSum& total) {

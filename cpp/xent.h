@@ -43,6 +43,38 @@ void run(const Task& task, std::size_t n);
 // Adds n doubles to `total`.
 void add(Array values, std::size_t n, ExactSum& total);
 
+// Softmax cross entropy along the columns of a matrix, one loss per row:
+//
+//     loss       = sum z_j (log(sum exp(x_k)) - x_j)
+//     gradient_j = (sum z_k) exp(x_j) / sum exp(x_k) - z_j
+struct Matrix {
+  char* data = nullptr;
+  std::ptrdiff_t row_stride = 0, column_stride = 0;
+};
+
+struct SoftmaxTask {
+  Type logits_type, labels_type;
+  std::size_t classes = 0;
+  bool sparse = false;  // labels: one int64 class index per row, nan for one that is no class; else a matrix
+  Matrix logits, labels;
+  Array loss;          // of the logits' type
+  Matrix gradient;     // likewise, or not wanted
+  double divisor = 1;  // of the gradient
+};
+
+void run(const SoftmaxTask& task, std::size_t rows);
+
+// What is known of up to 512 neighbouring classes of a row: the largest logit and three sums.
+constexpr int softmax_segment = 512;
+struct SoftmaxSegment {
+  double m, rest, rest_lo, distance, distance_lo, labels, labels_lo;
+};
+
+// What the gradient needs of a whole row.
+struct SoftmaxRow {
+  double m, share, others, alone, labels;
+};
+
 // The instruction set in use; all of them that this processor runs, the best one last.
 const char* isa();
 std::size_t isas(const char* const** names);

@@ -1,4 +1,4 @@
-// exp(t) for t <= 0, as a pair.
+// exp(t + t_lo) for t <= 0 and t_lo far below it, as a pair.
 //
 // Claim: hi + lo is exp(t) 2^lift with a relative error below 2^-56.5 for t >= -760 (with lift = 0: t >= -700); hi
 // alone is within 0.52 ulp. Method: t = k ln 2 + r with |r| <= ln(2) / 2 (Cody and Waite, k rounded by adding 1.5 *
@@ -35,12 +35,12 @@ XENT_INLINE double power_of_two(Reduced n, uint64_t lift) {  // 2^(k + lift), wh
   return bit_cast<double>(((bit_cast<uint64_t>(n.k_bits) + lift) << 52) + bit_cast<uint64_t>(1.0));
 }
 
-XENT_INLINE Pair exp(double t, uint64_t lift) {
+XENT_INLINE Pair exp(double t, uint64_t lift, double t_lo = 0) {
   using namespace exp_constants;
   const Reduced n = nearest_multiple_of_ln2(t);
   const double r0 = fma(-n.k, ln2_head, t);  // exact
   const double r = fma(-n.k, ln2_tail, r0);
-  const double r_lo = fma(-n.k, ln2_tail, r0 - r);
+  const double r_lo = fma(-n.k, ln2_tail, r0 - r) + t_lo;
   const double v = r * r * polynomial(q, r);
   const Pair m = fast_two_sum(r, v);  // |v| < 0.2 |r|
   const Pair e = fast_two_sum(1, m.hi);

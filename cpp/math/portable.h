@@ -30,7 +30,7 @@ XENT_INLINE To bit_cast(From from) {
   return __builtin_bit_cast(To, from);
 }
 
-constexpr double infinity = __builtin_huge_val();
+constexpr double infinity = __builtin_huge_val(), nan = __builtin_nan("");
 
 XENT_INLINE double absolute(double x) { return bit_cast<double>(bit_cast<uint64_t>(x) & 0x7fffffffffffffffu); }
 XENT_INLINE double larger(double x, double y) { return x > y ? x : y; }

@@ -83,7 +83,7 @@ XENT_NOINLINE Tiny exp_of_minus(double size) {
   const double t = -smaller(size, floor);
   const Reduced n = nearest_multiple_of_ln2(t);
   constexpr double ln2_middle = 0x1.ef35793c76p-45, ln2_last = 0x1.cc01f97b57a08p-87;  // exp.sollya
-  const Pair r = Pair{fma(-n.k, exp_constants::ln2_head, t), -n.k * ln2_middle} + Pair{-n.k * ln2_last, 0};
+  const Pair r = two_sum(fma(-n.k, exp_constants::ln2_head, t), -n.k * ln2_middle) + Pair{-n.k * ln2_last, 0};
   const bool tiny = t < -600;
   const double power = power_of_two(n, tiny ? 256 : 0);
   const Pair e = Pair{1, 0} + exp_minus_one(r);

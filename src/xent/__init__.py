@@ -11,6 +11,14 @@ from .losses import (
     sigmoid_cross_entropy_with_logits,
     weighted_cross_entropy_with_logits,
 )
+from .softmax import (
+    softmax_cross_entropy_mean_and_grad,
+    softmax_cross_entropy_value_and_grad,
+    softmax_cross_entropy_with_logits,
+    sparse_softmax_cross_entropy_mean_and_grad,
+    sparse_softmax_cross_entropy_value_and_grad,
+    sparse_softmax_cross_entropy_with_logits,
+)
 from .threads import get_num_threads, set_num_threads
 
 __all__ = [
@@ -23,6 +31,12 @@ __all__ = [
     "sigmoid_cross_entropy_total",
     "sigmoid_cross_entropy_value_and_grad",
     "sigmoid_cross_entropy_with_logits",
+    "softmax_cross_entropy_mean_and_grad",
+    "softmax_cross_entropy_value_and_grad",
+    "softmax_cross_entropy_with_logits",
+    "sparse_softmax_cross_entropy_mean_and_grad",
+    "sparse_softmax_cross_entropy_value_and_grad",
+    "sparse_softmax_cross_entropy_with_logits",
     "ufuncs",
     "weighted_cross_entropy_with_logits",
 ]

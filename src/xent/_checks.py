@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy as np
 from . import _dispatch
 
 _LOGITS = "efd"  # NumPy's characters of float16, float32 and float64
-_LABELS = _LOGITS + "?bBhHiIlLqQ"
+_INTEGERS = "bBhHiIlLqQ"
+_LABELS = _LOGITS + "?" + _INTEGERS
 
 
 def named(sentinel: Any, name: str | None) -> None:
@@ -23,13 +25,7 @@ def named(sentinel: Any, name: str | None) -> None:
 
 def pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
     """Return labels and logits as arrays of equal shape and known dtypes, ready for a ufunc."""
-    if labels is None or logits is None:
-        missing = " and ".join(k for k, v in (("labels", labels), ("logits", logits)) if v is None)
-        raise ValueError(_prefix(name) + f"both labels and logits must be provided, {missing} missing. Pass both.")
-    logits = _array("logits", logits, name)
-    labels = _array("labels", labels, name)
-    _dtype("logits", logits, _LOGITS, "float16, bfloat16, float32 or float64", name)
-    _dtype("labels", labels, _LABELS, "a float of at most 64 bits, an integer or bool", name)
+    labels, logits = _both(labels, logits, name)
     if logits.shape != labels.shape:
         raise ValueError(
             _prefix(name) + f"logits and labels must have the same shape, got {logits.shape} and {labels.shape}. "
@@ -38,27 +34,98 @@ def pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
     return labels, logits
 
 
-def numpy_pair(labels: Any, logits: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return what :func:`pair` does, for functions that reduce: they read NumPy arrays only."""
-    labels, logits = pair(labels, logits)
+def softmax_pair(labels: Any, logits: Any, axis: Any, name: str | None = None) -> tuple[Any, Any, int]:
+    """Return labels of the shape of logits, logits, and the axis of the classes."""
+    labels, logits = _both(labels, logits, name)
+    try:
+        axis = operator.index(axis)
+        valid = -logits.ndim <= axis < logits.ndim
+    except TypeError:
+        valid = False
+    if not logits.ndim:
+        raise ValueError(_prefix(name) + "logits must have an axis of classes, got shape (). Pass one logit per class.")
+    if not valid:
+        raise ValueError(
+            _prefix(name) + f"axis must be an integer from {-logits.ndim} to {logits.ndim - 1} for logits of shape "
+            f"{logits.shape}, got {axis!r}. Pass the axis of the classes."
+        )
+    _classes(logits.shape, axis, name)
+    if labels.shape != logits.shape:
+        if not _fits(labels.shape, logits.shape):
+            raise ValueError(
+                _prefix(name) + "labels must have the shape of logits, or broadcast to it without enlarging it, got "
+                f"{labels.shape} for logits of shape {logits.shape}. Reshape the labels."
+            )
+        labels = np.broadcast_to(labels, logits.shape)
+    return labels, logits, axis
+
+
+def sparse_pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
+    """Return class indices as int64, each of them a class, and logits."""
+    if labels is None or logits is None:
+        _both(labels, logits, name)
+    labels, logits = _array("labels", labels, name), _array("logits", logits, name)
+    _dtype("logits", logits, _LOGITS, "float16, bfloat16, float32 or float64", name)
+    _dtype("labels", labels, _INTEGERS, "integer class indices", name, "numpy.int64")
+    if logits.ndim == 0 or labels.shape != logits.shape[:-1]:
+        raise ValueError(
+            _prefix(name) + "labels must have the shape of logits without its last axis, the classes: "
+            f"got logits of shape {logits.shape} and labels of shape {labels.shape}. Reshape one."
+        )
+    classes = _classes(logits.shape, -1, name)
+    if isinstance(labels, np.ndarray) and labels.size and not (labels.min() >= 0 and labels.max() < classes):
+        index = np.unravel_index(np.argmax((labels < 0) | (labels >= classes)), labels.shape)
+        where = f"labels[{', '.join(map(str, index))}]" if index else "labels"
+        raise ValueError(
+            _prefix(name) + f"labels must be class indices from 0 to {classes - 1}, got {labels[index]} at {where}. "
+            "Correct it, or drop the row."
+        )
+    return labels.astype(np.int64, copy=False) if isinstance(labels, np.ndarray) else labels, logits
+
+
+def _both(labels: Any, logits: Any, name: str | None) -> tuple[Any, Any]:
+    if labels is None or logits is None:
+        missing = " and ".join(k for k, v in (("labels", labels), ("logits", logits)) if v is None)
+        raise ValueError(_prefix(name) + f"both labels and logits must be provided, {missing} missing. Pass both.")
+    logits = _array("logits", logits, name)
+    labels = _array("labels", labels, name)
+    _dtype("logits", logits, _LOGITS, "float16, bfloat16, float32 or float64", name)
+    _dtype("labels", labels, _LABELS, "a float of at most 64 bits, an integer or bool", name)
+    return labels, logits
+
+
+def _classes(shape: tuple[int, ...], axis: int, name: str | None) -> int:
+    if shape[axis] == 0:
+        raise ValueError(
+            _prefix(name) + f"logits must have at least one class, got shape {shape} with none along axis {axis}. "
+            "A softmax over nothing is not defined."
+        )
+    return shape[axis]
+
+
+def _fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
+    """Whether a shape broadcasts to another without enlarging it."""
+    try:
+        return np.broadcast_shapes(shape, into) == into
+    except ValueError:
+        return False
+
+
+def numpy_only(labels: Any, logits: Any) -> None:
+    """Refuse what is not a NumPy array, for functions that reduce."""
     for argument, value in (("logits", logits), ("labels", labels)):
         if not isinstance(value, np.ndarray):
             raise TypeError(
                 f"{argument} must be a NumPy array to be summed, got {_described(value)}. "
                 "Convert it with numpy.asarray, or sum the parts with xent.ExactSum."
             )
-    return labels, logits
 
 
 def pos_weight(value: Any, logits: Any, name: str | None) -> Any:
     """Return the weight of the positive class as float64, broadcastable to the logits without enlarging them."""
     weight = _array("pos_weight", value, name)
     _dtype("pos_weight", weight, _LABELS, "a float of at most 64 bits, an integer or bool", name)
-    try:
-        fits = np.broadcast_shapes(weight.shape, logits.shape) == logits.shape
-    except ValueError:
-        fits = False
-    if not fits:
+    if not _fits(weight.shape, logits.shape):
         raise ValueError(
             _prefix(name) + "pos_weight must broadcast to the shape of logits without enlarging it, "
             f"got {weight.shape} for logits of shape {logits.shape}. Pass a scalar or one weight per last axis."
@@ -114,11 +181,15 @@ def _array(argument: str, value: Any, name: str | None) -> Any:
     )
 
 
-def _dtype(argument: str, array: Any, characters: str, expected: str, name: str | None) -> None:
+def _dtype(
+    argument: str, array: Any, characters: str, expected: str, name: str | None, hint: str | None = None
+) -> None:
     dtype = array.dtype
-    if isinstance(dtype, np.dtype) and (dtype.char in characters or dtype.name == "bfloat16"):  # pandas has others
+    if isinstance(dtype, np.dtype) and (
+        dtype.char in characters or (dtype.name == "bfloat16" and _LOGITS in characters)
+    ):  # pandas has others
         return
-    hint = "numpy.float32" if argument == "logits" else "numpy.float64"
+    hint = hint or ("numpy.float32" if argument == "logits" else "numpy.float64")
     raise TypeError(
         _prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. Convert with {argument}.astype({hint})."
     )

@@ -8,6 +8,12 @@ sigmoid_cross_entropy_grad: np.ufunc
 sigmoid_cross_entropy_value_and_grad: np.ufunc
 sigmoid_cross_entropy_grad_and_hess: np.ufunc
 weighted_sigmoid_cross_entropy: np.ufunc
+softmax_cross_entropy: np.ufunc
+softmax_cross_entropy_value_and_grad: np.ufunc
+softmax_cross_entropy_value_and_grad_divided: np.ufunc
+sparse_softmax_cross_entropy: np.ufunc
+sparse_softmax_cross_entropy_value_and_grad: np.ufunc
+sparse_softmax_cross_entropy_value_and_grad_divided: np.ufunc
 
 def sigmoid_cross_entropy_total(
     logits: np.ndarray, labels: np.ndarray, gradient: np.ndarray | None, divisor: float

@@ -12,6 +12,16 @@ dtype of the logits. Formulas, special values and accuracy are those of the func
 ``weighted_sigmoid_cross_entropy(x, z, w)``       loss, weight ``w`` on its positive part
 ================================================  =================================
 
+The softmax losses are generalised ufuncs over the last axis, with ``axis=`` for another; their gradients have the shape
+of the logits. A sparse label that is no class gives nan.
+
+======================================================  ==============================
+``softmax_cross_entropy(x, z)``                         ``(n),(n)->()``
+``softmax_cross_entropy_value_and_grad(x, z)``          ``(n),(n)->(),(n)``
+``sparse_softmax_cross_entropy(x, y)``                  ``(n),()->()``
+``sparse_softmax_cross_entropy_value_and_grad(x, y)``   ``(n),()->(),(n)``
+======================================================  ==============================
+
 >>> import numpy as np
 >>> from xent import ufuncs
 >>> ufuncs.sigmoid_cross_entropy(np.float32([[-1], [1]]), [True, False])
@@ -24,6 +34,10 @@ from ._core import (
     sigmoid_cross_entropy_grad,
     sigmoid_cross_entropy_grad_and_hess,
     sigmoid_cross_entropy_value_and_grad,
+    softmax_cross_entropy,
+    softmax_cross_entropy_value_and_grad,
+    sparse_softmax_cross_entropy,
+    sparse_softmax_cross_entropy_value_and_grad,
     weighted_sigmoid_cross_entropy,
 )
 
@@ -32,5 +46,9 @@ __all__ = [
     "sigmoid_cross_entropy_grad",
     "sigmoid_cross_entropy_grad_and_hess",
     "sigmoid_cross_entropy_value_and_grad",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_value_and_grad",
+    "sparse_softmax_cross_entropy",
+    "sparse_softmax_cross_entropy_value_and_grad",
     "weighted_sigmoid_cross_entropy",
 ]
