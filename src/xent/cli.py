@@ -1,0 +1,156 @@
+"""The `xent` command: parses the arguments, calls the library, and turns its exceptions into exit codes.
+
+0: done. 2: bad input or usage, with one line on stderr that says where and what to do. 130: interrupted.
+Results go to stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import io
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import xent
+
+
+def _without(error: ModuleNotFoundError) -> SystemExit:
+    """The way out where a package of the `eval` extra is missing; an error of another kind stays what it is."""
+    if error.name not in ("typer", "rich", "pyarrow"):
+        raise error
+    print(f'xent: this command needs {error.name}, which is not installed: pip install "xent[eval]"', file=sys.stderr)
+    return SystemExit(2)
+
+
+try:
+    import typer
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+except ModuleNotFoundError as error:
+    raise _without(error) from None
+
+app = typer.Typer(
+    help="Cross entropy from logits: exact scores of predictions in files.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Format(str, Enum):
+    """How `xent eval` prints its report."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"xent {xent.__version__}")
+        raise typer.Exit
+
+
+@app.command("eval")
+def evaluate(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Parquet (.parquet, .pq), CSV (.csv) or Arrow (.arrow, .feather, .ipc) files."),
+    ],
+    logits: Annotated[str, typer.Option(metavar="COLUMN", help="The column of logits.")],
+    labels: Annotated[str, typer.Option(metavar="COLUMN", help="The column of labels, from 0 to 1.")],
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="A column to group by; repeat it for combinations."),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="How to print the scores.")] = Format.table,
+) -> None:
+    """Score predictions in files: mean loss, the loss of the base rate, and the skill against it.
+
+    The mean loss is exact, rounded once: no order, batch or split of the rows changes a bit of it. Losses are in nats.
+    The base rate's loss is that of always predicting the mean label, and skill is 1 - loss / base-rate loss.
+    JSON and CSV give all digits; JSON writes an infinite loss, and a skill that is infinite or undefined, as null.
+    Rows with a null, a nan or a label outside [0, 1] are an error, exit code 2; infinite logits are not.
+    """
+    try:
+        from xent.evaluate import InputError, report, score
+    except ModuleNotFoundError as error:
+        raise _without(error) from None
+
+    try:
+        with _progress() as progress:
+            scores = score(files, logits=logits, labels=labels, by=by or (), progress=progress)
+    except InputError as error:
+        typer.echo(f"xent eval: {error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("xent eval: interrupted; nothing was printed", err=True)
+        raise typer.Exit(130) from None
+    writers = {Format.table: report.write_table, Format.json: report.write_json, Format.csv: report.write_csv}
+    writers[format](scores, sys.stdout)
+    sys.stdout.flush()  # while an error can still be reported
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[int, float], None] | None]:
+    """A bar on stderr, and nothing at all where that is no terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[rows]:,} rows"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=1.0, rows=0)
+        yield lambda rows, share: bar.update(task, completed=share, rows=rows)
+
+
+_FRAMEWORKS = (
+    *("torch", "jax", "tensorflow", "keras", "sklearn", "xgboost", "lightgbm", "catboost"),
+    *("ml_dtypes", "pyarrow", "dask", "xarray", "pandas", "polars", "cupy"),
+)
+
+
+@app.command()
+def info() -> None:
+    """Print the version, the instruction set in use, the threads, and the frameworks that are installed."""
+    lines = {
+        "xent": xent.__version__,
+        "instruction set": f"{xent._core.isa()} (of {', '.join(xent._core.isas())}; XENT_ISA chooses)",
+        "threads": f"{xent.get_num_threads()} (XENT_NUM_THREADS chooses)",
+        "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        "numpy": importlib.metadata.version("numpy"),
+    }
+    # Read from the packages' metadata: importing a framework to ask its version takes seconds and starts its threads.
+    installed = importlib.metadata.packages_distributions()
+    for module in _FRAMEWORKS:
+        if module in installed:
+            lines[installed[module][0]] = importlib.metadata.version(installed[module][0])
+    lines["not installed"] = ", ".join(module for module in _FRAMEWORKS if module not in installed) or "-"
+    for name, value in lines.items():
+        typer.echo(f"{name:<16} {value}")
+
+
+def main() -> None:
+    """The entry point: `xent` on the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a key that the terminal cannot show is no reason to fail
+    try:
+        app(prog_name="xent")
+    except OSError as error:  # a full disk, most likely; typer itself sees to a pipe that is closed early
+        print(f"xent: the output could not be written: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again on its way out
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

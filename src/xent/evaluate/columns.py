@@ -1,0 +1,99 @@
+"""Arrow columns to NumPy: numbers from typed columns and from text, and keys to group by.
+
+Text is converted here and not by the CSV reader, whose type inference looks at the first block of the file alone and
+whose errors name no row.
+"""
+
+# pyright: reportAttributeAccessIssue=false
+# PyArrow defines its compute functions while it is imported, where pyright cannot see them.
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def to_numbers(column: pa.Array, *, words: bool) -> np.ndarray:
+    """The column in its own dtype, text as float64; from the first text on that is not a number, nan."""
+    if pa.types.is_binary(column.type):
+        try:
+            column = _parsed(column, words)
+        except pa.ArrowInvalid:
+            good = first_failure(column, lambda part: _parsed(part, words))
+            column = pa.concat_arrays([_parsed(column[:good], words), pa.nulls(len(column) - good, pa.float64())])
+    if column.null_count:
+        column = column.cast(pa.float64(), safe=False)  # a null becomes nan, in bool and integer columns too
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _parsed(texts: pa.Array, words: bool) -> pa.Array:
+    """Decimal text as float64; spaces around it are allowed and, with `words`, true and false in any case."""
+    texts = texts.cast(pa.string())
+    with contextlib.suppress(pa.ArrowInvalid):
+        return texts.cast(pa.float64())
+    texts = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
+    if words:
+        texts = pc.if_else(pc.equal(texts, "true"), "1", pc.if_else(pc.equal(texts, "false"), "0", texts))
+    return texts.cast(pa.float64())
+
+
+def key_type_of(type_: pa.DataType) -> pa.DataType:
+    """One type for each kind of key, so that int8 and int64, or text and a dictionary of text, group together."""
+    if pa.types.is_dictionary(type_):
+        return key_type_of(type_.value_type)
+    for is_kind, kind in (
+        (pa.types.is_boolean, pa.bool_()),
+        (pa.types.is_signed_integer, pa.int64()),
+        (pa.types.is_unsigned_integer, pa.uint64()),
+        (pa.types.is_floating, pa.float64()),
+    ):
+        if is_kind(type_):
+            return kind
+    return pa.string()
+
+
+def to_keys(column: pa.Array, key_type: pa.DataType) -> pa.DictionaryArray:
+    """The column as codes into its distinct values, null among them; what stands for a missing value becomes null."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    missing = None
+    if pa.types.is_binary(column.type):
+        missing = pc.equal(pc.binary_length(column), 0)  # CSV has no null but the empty cell
+    elif pa.types.is_floating(column.type):
+        column = pc.add(column.cast(pa.float64()), 0.0)  # -0 and 0 are one group, shown as 0
+        missing = pc.is_nan(column)
+    column = column.cast(key_type)
+    if missing is not None:
+        # Not if_else: PyArrow 17 mixes up the text of an array that is a slice of another.
+        column = pc.replace_with_mask(column, missing, pa.scalar(None, key_type))
+    return column.dictionary_encode(null_encoding="encode")
+
+
+def first_failure(column: pa.Array, convert: Callable[[pa.Array], Any]) -> int:
+    """The first row that `convert` refuses, given that it refuses the column. It takes arrays: hence bisection."""
+
+    def fails(row: int) -> bool:
+        try:
+            convert(column[: row + 1])
+        except pa.ArrowInvalid:
+            return True
+        return False
+
+    return bisect.bisect_left(range(len(column)), True, key=fails)
+
+
+def shown(value: pa.Scalar) -> str:
+    """The value as an error text quotes it, short and printable."""
+    got = value.as_py()
+    if got is None:
+        return "null"
+    if isinstance(got, bytes):
+        got = got.decode(errors="backslashreplace")
+        return "an empty cell" if not got else repr(got if len(got) <= 60 else got[:60] + "...")
+    return repr(got)

@@ -1,0 +1,183 @@
+"""Scores over files: one exact tally for each group, fed batch by batch.
+
+A tally holds exact sums, so the scores are the same to the last bit whatever the order of the rows, the size of the
+batches or the split into files.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+import xent
+from xent.evaluate.read import Batch, InputError, Source
+
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good the predictions for some rows are, in nats.
+
+    `mean_loss` is the exact sum of the rows' losses over their number, rounded once. `base_loss` is the loss of always
+    predicting the mean label, that is the binary entropy of that mean, and `skill` is 1 - mean_loss / base_loss: 1 for
+    perfect predictions, 0 for none better than the mean label, and nan where all labels are the same 0 or 1.
+    """
+
+    rows: int
+    mean_loss: float
+    base_loss: float
+    skill: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """The score of the rows that share one combination of key values."""
+
+    key: Key
+    score: Score
+
+
+@dataclass(frozen=True)
+class Report:
+    """The overall score, and that of each group in the order of its key; without `by` there are no groups."""
+
+    overall: Score
+    by: tuple[str, ...]
+    groups: tuple[Group, ...]
+
+
+class Tally:
+    """What is known of some rows: the exact sums of their losses and of their labels."""
+
+    __slots__ = ("labels", "loss")
+
+    def __init__(self) -> None:
+        """An empty tally."""
+        self.loss, self.labels = xent.ExactSum(), xent.ExactSum()
+
+    def update(self, labels: np.ndarray, logits: np.ndarray) -> None:
+        """Count some rows in."""
+        self.loss.merge(xent.sigmoid_cross_entropy_total(labels=labels, logits=logits))
+        self.labels.update(labels)
+
+    def merge(self, other: Tally) -> None:
+        """Count in all that another tally has counted."""
+        self.loss.merge(other.loss)
+        self.labels.merge(other.labels)
+
+    def compute(self) -> Score:
+        """The score of the rows counted so far."""
+        loss, base = self.loss.mean(), _binary_entropy(self.labels.mean())
+        return Score(self.loss.count, loss, base, 1 - loss / base if base else math.nan)
+
+
+def score(
+    files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    logits: str,
+    labels: str,
+    by: Sequence[str] = (),
+    progress: Callable[[int, float], None] | None = None,
+) -> Report:
+    """Score the predictions in Parquet, CSV or Arrow files.
+
+    Memory is bounded by a few batches and by the number of groups, whatever the size of the files.
+
+    Arguments:
+        files: paths that end in .parquet, .pq, .csv, .arrow, .feather or .ipc; they count as one set of rows.
+        logits: the column of logits: float16, float32 or float64, infinities included. In a CSV, which has no types,
+            any decimal text, read as float64.
+        labels: the column of labels, each from 0 to 1: bool, integer or float; in a CSV also true and false.
+        by: columns to group by: text, numbers, dates. A missing key (null, nan, an empty CSV cell) is a group of its
+            own. A CSV's keys are text, and so are those of a column whose type differs between the files.
+        progress: called after each batch with the number of rows read and the share of the input behind them.
+
+    Raises:
+        InputError: if anything cannot be scored: files that are missing, damaged or without rows, columns that are
+            not there, values that are missing, nan, not a number or no label. The text names the file, the column and
+            the first such row.
+    """
+    if len({logits, labels}) < 2 or len(set(by)) < len(by):
+        raise InputError(f"columns named twice: logits {logits!r}, labels {labels!r}, by {list(by)!r}; name each once")
+    paths = [files] if isinstance(files, (str, os.PathLike)) else list(files)
+    if not paths:
+        raise InputError("no files to score; name at least one")
+    sources = [Source(Path(path), logits=logits, labels=labels, by=by) for path in paths]
+    key_types = [kinds.pop() if len(kinds) == 1 else pa.string() for kinds in _kinds(sources, len(by))]
+
+    tallies: defaultdict[Key, Tally] = defaultdict(Tally)
+    rows, bytes_behind, all_bytes = 0, 0, sum(source.bytes for source in sources)
+    for source in sources:
+        rows_before = rows
+        for batch in source.batches(key_types):
+            for key, group_labels, group_logits in _split(batch):
+                tallies[key].update(group_labels, group_logits)
+            rows += len(batch.logits)
+            if progress:
+                share = min(1.0, (rows - rows_before) / source.expected_rows)
+                progress(rows, (bytes_behind + share * source.bytes) / all_bytes)
+        bytes_behind += source.bytes
+
+    overall = Tally()
+    for tally in tallies.values():
+        overall.merge(tally)
+    groups = (Group(key, tallies[key].compute()) for key in _in_order(tallies)) if by else ()
+    return Report(overall.compute(), tuple(by), tuple(groups))
+
+
+def _kinds(sources: Sequence[Source], columns: int) -> list[set[pa.DataType]]:
+    return [{source.key_types()[i] for source in sources} for i in range(columns)]
+
+
+def _split(batch: Batch) -> Iterator[tuple[Key, np.ndarray, np.ndarray]]:
+    """The batch's rows, group by group: one sort, then slices, so that many groups cost no more than their number."""
+    if not batch.keys:
+        yield (), batch.labels, batch.logits
+        return
+    group = batch.keys[0].indices.to_numpy()
+    for keys in batch.keys[1:]:
+        # Made dense after each column, or the product of the columns' sizes could overflow.
+        group = group.astype(np.int64) * len(keys.dictionary) + keys.indices.to_numpy()
+        _, group = np.unique(group, return_inverse=True)
+    order = np.argsort(group)
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    first_rows = order[starts]
+    values = [keys.dictionary.take(keys.indices.take(pa.array(first_rows))).to_pylist() for keys in batch.keys]
+    labels, logits = batch.labels[order], batch.logits[order]
+    for key, start, stop in zip(zip(*values, strict=True), starts, [*starts[1:], len(order)], strict=True):
+        yield key, labels[start:stop], logits[start:stop]
+
+
+def _in_order(keys: Iterable[Key]) -> list[Key]:
+    """The keys sorted column by column: by value where all are numbers (also as text: a CSV's months), nulls last."""
+    keys = list(keys)
+    numeric = [all(value is None or _is_number(value) for value in column) for column in zip(*keys, strict=True)]
+
+    def rank(key: Key) -> tuple:
+        return tuple(
+            (True,) if value is None else (False, float(value) if number else 0.0, value)
+            for value, number in zip(key, numeric, strict=True)
+        )
+
+    return sorted(keys, key=rank)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return not math.isnan(float(value))
+    except ValueError:
+        return False
+
+
+def _binary_entropy(p: float) -> float:
+    """-p log p - (1-p) log(1-p), with 0 log 0 = 0."""
+    return -p * math.log(p) - (1 - p) * math.log1p(-p) if 0 < p < 1 else 0.0

@@ -1,0 +1,256 @@
+"""The `xent` command: what it prints where, and its exit codes."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+import xent
+from xent.cli import app
+from xent.evaluate import read, score
+
+MAIN = "from xent.cli import main; main()"
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command in this process; gives exit code, stdout and stderr."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as exit:
+            app([str(argument) for argument in arguments], prog_name="xent")
+        return exit.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+def python(*arguments, **options):
+    return subprocess.run([sys.executable, "-c", *arguments], capture_output=True, timeout=60, **options)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Two groups of predictions, one of them with an infinite loss, and one with labels that are all the same."""
+    table = {
+        "x": np.float32([1, -2, 0.5, -np.inf, 3, -4]),
+        "z": [True, False, False, True, False, False],
+        "key": ["b", "b", "b", "[red]a", None, None],
+    }
+    pa.parquet.write_table(pa.table(table), tmp_path / "p.parquet")
+    return tmp_path / "p.parquet"
+
+
+def test_table(run, file):
+    code, out, err = run("eval", file, "--logits", "x", "--labels", "z", "--by", "key")
+    assert (code, err) == (0, "")
+    lines = [line.split() for line in out.splitlines() if "─" not in line]
+    assert lines[0] == ["key", "rows", "mean", "loss", "base-rate", "loss", "skill"]
+    assert lines[1] == ["[red]a", "1", "inf", "0.00000", "n/a"]
+    b = score(file, logits="x", labels="z", by=["key"]).groups[1].score
+    assert lines[2] == ["b", "3", f"{b.mean_loss:#.6g}", f"{b.base_loss:#.6g}", f"{b.skill:.4f}"]
+    assert lines[3][:2] == ["(null)", "2"]
+    assert lines[4][:3] == ["all", "6", "inf"]
+    assert len(lines) == 5
+
+
+def test_table_without_groups(run, tmp_path):
+    pa.parquet.write_table(pa.table({"x": [0.0, 0.0], "z": [0, 1]}), tmp_path / "p.parquet")
+    code, out, _ = run("eval", tmp_path / "p.parquet", "--logits", "x", "--labels", "z")
+    assert code == 0
+    assert [line.split() for line in out.splitlines() if "─" not in line] == [
+        ["rows", "mean", "loss", "base-rate", "loss", "skill"],
+        ["2", "0.693147", "0.693147", "0.0000"],
+    ]
+
+
+def test_a_table_in_a_pipe_is_as_wide_as_its_keys_and_shows_no_control_characters(run, tmp_path):
+    keys = ["k" * 300, "line\nbreak \x1b[31m"]
+    pa.parquet.write_table(pa.table({"x": [0.0, 0.0], "z": [0, 1], "a": keys, "b": keys}), tmp_path / "p.parquet")
+    _, out, _ = run("eval", tmp_path / "p.parquet", "--logits", "x", "--labels", "z", "--by", "a", "--by", "b")
+    assert out.count("k" * 300) == 2
+    assert out.count(r"'line\nbreak \x1b[31m'") == 2
+    assert "\x1b" not in out
+
+
+def test_json(run, file):
+    code, out, err = run("eval", file, "--logits", "x", "--labels", "z", "--by", "key", "--format", "json")
+    assert (code, err) == (0, "")
+    document = json.loads(out, parse_constant=pytest.fail)
+    report = score(file, logits="x", labels="z", by=["key"])
+    b = report.groups[1].score
+    numbers = {"rows": 3, "mean_loss": b.mean_loss, "base_loss": b.base_loss, "skill": b.skill}
+    assert document["by"] == ["key"]
+    assert document["overall"] == {"rows": 6, "mean_loss": None, "base_loss": report.overall.base_loss, "skill": None}
+    assert document["groups"][0] == {
+        "key": {"key": "[red]a"},
+        "rows": 1,
+        "mean_loss": None,
+        "base_loss": 0,
+        "skill": None,
+    }
+    assert document["groups"][1] == {"key": {"key": "b"}, **numbers}
+    assert document["groups"][2]["key"] == {"key": None}
+    assert list(document) == ["overall", "by", "groups"]
+
+
+def test_csv(run, file):
+    code, out, err = run("eval", file, "--logits", "x", "--labels", "z", "--by", "key", "--format", "csv")
+    assert (code, err) == (0, "")
+    rows = list(csv.reader(io.StringIO(out)))
+    report = score(file, logits="x", labels="z", by=["key"])
+    b = report.groups[1].score
+    assert rows[0] == ["scope", "key", "rows", "mean_loss", "base_loss", "skill"]
+    assert rows[1] == ["overall", "", "6", "inf", repr(report.overall.base_loss), "-inf"]
+    assert rows[2] == ["group", "[red]a", "1", "inf", "0.0", "nan"]
+    assert rows[3] == ["group", "b", "3", repr(b.mean_loss), repr(b.base_loss), repr(b.skill)]
+    assert rows[4][:3] == ["group", "", "2"]
+    assert len(rows) == 5
+    assert "\r" not in out
+
+
+@pytest.mark.parametrize("format", ["table", "json", "csv"])
+def test_bad_input_is_one_line_on_stderr_and_nothing_else(run, file, tmp_path, format):
+    (tmp_path / "bad.csv").write_text("x,z\n1,0\n1,5\n")
+    code, out, err = run("eval", tmp_path / "bad.csv", "--logits", "x", "--labels", "z", "--format", format)
+    assert (code, out) == (2, "")
+    assert err == (
+        f"xent eval: {tmp_path}/bad.csv: column 'z', row 2 (the first row of data is row 1): got '5', expected a number "
+        "from 0 to 1; correct the value or leave the row out\n"
+    )
+    code, out, err = run("eval", file, tmp_path / "none.csv", "--logits", "x", "--labels", "z", "--format", format)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["eval"], ["eval", "p.csv", "--logits", "x"], ["eval", "p.csv", "--format", "xml"], ["score"], ["--unknown"]],
+)
+def test_usage_errors(run, arguments):
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert "Usage: xent" in out + err
+    assert "Traceback" not in err
+
+
+def test_nothing_to_do_prints_the_help(run):
+    _, out, err = run()  # the exit code depends on the version of typer
+    assert "Usage: xent" in out + err
+
+
+def test_version_and_help(run):
+    assert run("--version") == (0, f"xent {xent.__version__}\n", "")
+    code, out, _ = run("eval", "--help")
+    assert code == 0
+    assert all(option in out for option in ("--logits", "--labels", "--by", "--format"))
+
+
+def test_ctrl_c(run, file, monkeypatch):
+    monkeypatch.setattr(read.Source, "_scan", lambda self: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores the signal
+    try:
+        done = run("eval", file, "--logits", "x", "--labels", "z")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == (130, "", "xent eval: interrupted; nothing was printed\n")
+
+
+def test_info(run):
+    code, out, _ = run("info")
+    lines = {line[:16].strip(): line[17:] for line in out.splitlines()}
+    assert code == 0
+    assert lines["xent"] == xent.__version__
+    assert lines["instruction set"].split()[0] == xent._core.isa()
+    assert all(isa in lines["instruction set"] for isa in xent._core.isas())
+    assert lines["threads"].split()[0] == str(xent.get_num_threads())
+    assert lines["numpy"] == np.__version__
+    assert lines["pyarrow"] == pa.__version__
+    missing = lines["not installed"].split(", ")
+    assert "pyarrow" not in missing
+    assert set(missing) & set(lines) == set()
+
+
+def imported_by(command):
+    code = f"import sys; sys.argv = ['xent', *{command!r}.split()]\ntry:\n    {MAIN}\nexcept SystemExit: pass\n"
+    done = python(code + "print('\\n' + ' '.join(sys.modules))", text=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_info_imports_no_framework(file):
+    frameworks = {"pandas", "pyarrow", "dask", "xarray", "ml_dtypes", "torch", "jax", "tensorflow", "sklearn"}
+    assert not frameworks & imported_by("info")
+    assert "pyarrow" in imported_by(f"eval {file} --logits x --labels z")  # the check can fail
+
+
+@pytest.mark.parametrize("package", ["typer", "pyarrow"])
+def test_a_missing_package_is_named_with_the_way_to_install_it(file, package):
+    hide = f"import sys; sys.modules[{package!r}] = None; sys.argv = ['xent', 'eval', {str(file)!r}, '--logits', 'x'"
+    done = python(f"{hide}, '--labels', 'z']; {MAIN}", text=True)
+    want = f'xent: this command needs {package}, which is not installed: pip install "xent[eval]"\n'
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", want)
+
+
+def test_an_import_error_of_another_kind_is_not_hidden():
+    done = python("import sys; sys.modules['rich.progress'] = None; import xent.cli", text=True)
+    assert done.returncode == 1
+    assert "rich.progress" in done.stderr
+
+
+def arguments_for(file, format):
+    return f"import sys; sys.argv = ['xent', 'eval', {str(file)!r}, '--logits', 'x', '--labels', 'z', '--by', 'key', '--format', {format!r}]; {MAIN}"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("format", ["table", "json", "csv"])
+def test_a_full_disk(file, format, unbuffered):
+    command = [sys.executable, "-c", arguments_for(file, format)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == b"xent: the output could not be written: No space left on device\n"
+
+
+def test_a_reader_that_has_seen_enough(file):
+    command = [sys.executable, "-c", arguments_for(file, "csv")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) in (0, 1)
+
+
+@pytest.mark.parametrize("format", ["table", "json", "csv"])
+def test_a_key_that_the_terminal_cannot_show(tmp_path, format):
+    pa.parquet.write_table(pa.table({"x": [0.0], "z": [0], "key": ["é"]}), tmp_path / "p.parquet")
+    done = python(arguments_for(tmp_path / "p.parquet", format), env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"\xe9" in done.stdout or rb"\u00e9" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_progress_is_shown_on_a_terminal_alone_and_never_on_stdout(file):
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+        done = subprocess.run(
+            [sys.executable, "-c", arguments_for(file, "csv")],
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            env=environment,
+            timeout=60,
+        )
+    shown = os.read(ours, 1 << 16)
+    os.close(ours)
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"scope,key,rows")
+    assert b"6 rows" in shown
+    silent = python(arguments_for(file, "csv"))
+    assert (silent.stdout, silent.stderr) == (done.stdout, b"")

@@ -1,0 +1,506 @@
+"""Scoring files: the oracle is the definition in exact fractions, the errors are compared word for word."""
+
+import datetime
+import math
+from fractions import Fraction
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import xent
+from xent.evaluate import InputError, Score, Tally, read, score
+
+ROW_1 = "(the first row of data is row 1)"
+MEND = "correct the value or leave the row out"
+DAMAGED = "the file may be truncated or damaged"
+
+
+def exact_mean(values):
+    """The mean of the values as they are, rounded once: the quotient of two integers."""
+    return float(sum(map(Fraction, np.asarray(values, np.float64).tolist())) / len(values))
+
+
+def oracle(labels, logits):
+    """The score by its definition, from the element losses."""
+    losses = xent.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+    loss = math.inf if np.isinf(losses).any() else exact_mean(losses)
+    p = exact_mean(labels)
+    base = 0.0 if p in (0, 1) else -p * math.log(p) - (1 - p) * math.log1p(-p)
+    return Score(len(labels), loss, base, 1 - loss / base if base else math.nan)
+
+
+def write(path, columns, rows=170):
+    """The columns as a file of the kind that the name says, in pieces of so many rows where the kind has pieces."""
+    table = columns if isinstance(columns, pa.Table) else pa.table(columns)
+    if path.suffix == ".parquet":
+        pa.parquet.write_table(table, path, row_group_size=rows)
+    elif path.suffix in (".arrow", ".feather"):
+        pa.feather.write_feather(table, path, chunksize=rows)
+    else:
+        lines = [",".join(table.column_names)]
+        lines += [",".join("" if v is None else str(v) for v in row.values()) for row in table.to_pylist()]
+        path.write_text("\n".join(lines))
+    return path
+
+
+def columns(n=1000, seed=0):
+    """Predictions that reach far into both tails, with two keys; month has two digits, so text order would show."""
+    r = np.random.default_rng(seed)
+    logits = (r.normal(size=n) * np.exp(r.uniform(-20, 4, n))).astype(np.float32)
+    return {
+        "logit": logits,
+        "label": r.random(n) < 0.3,
+        "carrier": r.choice(["AA", "B6", "é"], n),
+        "month": r.integers(1, 13, n),
+    }
+
+
+def by_hand(data, *names):
+    """The groups in order with their scores, one boolean mask each."""
+    keys = list(zip(*(np.asarray(data[name]).tolist() for name in names), strict=True))
+    masks = {key: np.array([k == key for k in keys]) for key in sorted(set(keys))}
+    return [(key, oracle(data["label"][mask], data["logit"][mask])) for key, mask in masks.items()]
+
+
+def groups(report):
+    return [(group.key, group.score) for group in report.groups]
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p.arrow", "p.feather"])
+def test_overall_and_groups_equal_the_definition(tmp_path, name):
+    data = columns()
+    report = score(write(tmp_path / name, data), logits="logit", labels="label", by=["carrier", "month"])
+    assert report.overall == oracle(data["label"], data["logit"])
+    assert report.by == ("carrier", "month")
+    assert groups(report) == by_hand(data, "carrier", "month")
+    assert [group.key[1] for group in report.groups[:12]] == list(range(1, 13))
+
+
+def test_a_csv_is_scored_in_float64_with_keys_as_text_in_the_order_of_numbers(tmp_path):
+    data = columns()
+    data["logit"] = data["logit"].astype(np.float64)
+    report = score(write(tmp_path / "p.csv", data), logits="logit", labels="label", by=["month"])
+    assert report.overall == oracle(data["label"], data["logit"])
+    assert groups(report) == [((str(key),), value) for (key,), value in by_hand(data, "month")]
+
+
+def test_the_loss_by_the_schoolbook_formula(tmp_path):
+    x, z = [0.5, -2.0, 3.25], [1.0, 0.0, 0.25]
+    path = write(tmp_path / "p.parquet", {"x": x, "z": z})
+    losses = [
+        -b * math.log(1 / (1 + math.exp(-a))) - (1 - b) * math.log(1 / (1 + math.exp(a)))
+        for a, b in zip(x, z, strict=True)
+    ]
+    got = score([path], logits="x", labels="z").overall
+    assert got.mean_loss == pytest.approx(math.fsum(losses) / 3, rel=1e-15)
+    p = 1.25 / 3
+    assert got.base_loss == pytest.approx(-p * math.log(p) - (1 - p) * math.log(1 - p), rel=1e-15)
+    assert got.skill == 1 - got.mean_loss / got.base_loss
+    assert got.rows == 3
+
+
+@pytest.mark.parametrize("logits", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("labels", ["bool", "int8", "uint8", "int64", "uint64", "float16", "float32", "float64"])
+def test_every_type_of_column_is_scored_in_its_own_precision(tmp_path, logits, labels):
+    r = np.random.default_rng(1)
+    x = r.normal(size=200).astype(logits)
+    z = (r.random(200) if labels.startswith("float") else r.integers(0, 2, 200)).astype(labels)
+    assert score(write(tmp_path / "p.parquet", {"x": x, "z": z}), logits="x", labels="z").overall == oracle(z, x)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 128, 10**6])
+def test_batches_files_formats_and_order_do_not_change_a_bit(tmp_path, monkeypatch, rows):
+    data = {name: np.asarray(column) for name, column in columns().items()}
+    data["logit"] = data["logit"].astype(np.float64)  # as a CSV holds it
+    data["month"] = data["month"].astype(str)
+    one = write(tmp_path / "one.parquet", data)
+    whole = score(one, logits="logit", labels="label", by=["carrier", "month"])
+    monkeypatch.setattr(read, "BATCH_ROWS", rows)
+    monkeypatch.setattr(read, "CSV_BLOCK_BYTES", 64 + rows)
+    order = np.random.default_rng(2).permutation(1000)
+    files = []
+    for name, part in zip(["a.csv", "b.arrow", "c.parquet", "d.csv"], np.array_split(order, 4), strict=True):
+        files.append(write(tmp_path / name, {key: column[part] for key, column in data.items()}))
+    for paths in ([one], files, files[::-1]):
+        assert score(paths, logits="logit", labels="label", by=["carrier", "month"]) == whole
+
+
+def test_tallies_merge(tmp_path):
+    data = columns()
+    parts = Tally(), Tally()
+    for tally, rows in zip(parts, (slice(0, 400), slice(400, None)), strict=True):
+        tally.update(data["label"][rows], data["logit"][rows])
+    parts[0].merge(parts[1])
+    assert parts[0].compute() == oracle(data["label"], data["logit"])
+
+
+def test_infinite_logits_are_scored(tmp_path):
+    right = write(tmp_path / "right.csv", {"x": ["inf", "-Infinity", "1e999", "-1"], "z": [1, 0, 1, 1]})
+    logits = np.array([math.inf, -math.inf, math.inf, -1.0])
+    assert score(right, logits="x", labels="z").overall == oracle(np.array([1, 0, 1, 1]), logits)
+    wrong = write(tmp_path / "wrong.parquet", {"x": [math.inf, 1.0], "z": [0, 1]})
+    got = score(wrong, logits="x", labels="z").overall
+    assert (got.mean_loss, got.base_loss, got.skill) == (math.inf, math.log(2), -math.inf)
+
+
+def test_no_skill_is_defined_where_all_labels_are_the_same(tmp_path):
+    got = score(write(tmp_path / "p.parquet", {"x": [1.0, 2.0], "z": [True, True]}), logits="x", labels="z").overall
+    assert got.base_loss == 0
+    assert math.isnan(got.skill)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"logit,label\n1,0\n-2,1\n",
+        b"logit,label\r\n1,0\r\n-2,1\r\n",
+        b"\xef\xbb\xbflogit,label\n1,0\n-2,1",
+        b'\xef\xbb\xbf"logit",label\r\n\r\n1,False\r\n\r\n -2 , TRUE\r\n\r\n',
+        b"logit,label\n1.0e0,0.0\n-2.,true",
+        b'note,logit,label\n"two\nlines, ""quoted""",1,0\nx,-2,1\n',
+    ],
+)
+def test_ways_to_write_a_csv(tmp_path, text):
+    (tmp_path / "p.csv").write_bytes(text)
+    want = oracle(np.array([0, 1]), np.array([1.0, -2.0]))
+    assert score(tmp_path / "p.csv", logits="logit", labels="label").overall == want
+
+
+def test_values_of_several_lines_may_cross_the_blocks_of_a_csv(tmp_path, monkeypatch):
+    monkeypatch.setattr(read, "CSV_BLOCK_BYTES", 64)
+    (tmp_path / "p.csv").write_text("note,x,z\n" + '"one\n2,3,1\n",1,0\n' * 50)
+    want = oracle(np.zeros(50), np.ones(50))
+    assert score(tmp_path / "p.csv", logits="x", labels="z").overall == want
+
+
+def test_the_name_s_end_counts_in_any_case(tmp_path):
+    data = columns(10)
+    path = write(tmp_path / "p.parquet", data).rename(tmp_path / "P.PARQUET")
+    assert score(path, logits="logit", labels="label").overall == oracle(data["label"], data["logit"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "want"),
+    [
+        (pa.array(["b", None, "a", "b"]), ["a", "b", None]),
+        (pa.array(["b", None, "a", "b"]).dictionary_encode(), ["a", "b", None]),
+        (pa.array([10, 9, None, 9], pa.int8()), [9, 10, None]),
+        (pa.array([2**64 - 1, 9, None, 9], pa.uint64()), [9, 2**64 - 1, None]),
+        (pa.array([-0.0, 0.0, math.nan, None]), [0.0, None]),
+        (pa.array([-0.0, 0.0, math.nan, None]).dictionary_encode(), [0.0, None]),
+        (pa.array(np.array([0, -0.0, np.nan, 1], np.float16)), [0.0, 1.0, None]),
+        (pa.array([True, False, None, True]), [False, True, None]),
+        (
+            pa.array([datetime.date(2013, 12, 1), datetime.date(2013, 2, 1), None, None]),
+            ["2013-02-01", "2013-12-01", None],
+        ),
+        (pa.array([b"b", b"", b"a", b"b"]), ["a", "b", None]),
+        (pa.nulls(4), [None]),
+    ],
+)
+def test_kinds_of_keys(tmp_path, keys, want):
+    path = write(tmp_path / "p.arrow", {"x": [1.0, 2.0, 3.0, 4.0], "z": [0, 1, 0, 1], "key": keys})
+    report = score(path, logits="x", labels="z", by=["key"])
+    got = [group.key[0] for group in report.groups]
+    assert got == want
+    assert list(map(repr, got)) == list(map(repr, want))  # 0.0 and not -0.0 or 0
+    assert sum(group.score.rows for group in report.groups) == 4
+
+
+def test_an_empty_csv_cell_is_a_missing_key_and_text_that_is_not_all_numbers_sorts_as_text(tmp_path):
+    (tmp_path / "p.csv").write_text("x,z,key\n1,0,10\n1,1,9\n1,0,\n1,1,nan\n")
+    report = score(tmp_path / "p.csv", logits="x", labels="z", by=["key"])
+    assert [group.key for group in report.groups] == [("10",), ("9",), ("nan",), (None,)]
+
+
+def test_a_key_whose_type_differs_between_files_is_text(tmp_path):
+    a = write(tmp_path / "a.parquet", {"x": [1.0, 2.0], "z": [0, 1], "k": [1, 10]})
+    b = write(tmp_path / "b.csv", {"x": [1.0, 2.0], "z": [0, 1], "k": ["9", "10"]})
+    report = score([a, b], logits="x", labels="z", by=["k"])
+    assert [(group.key, group.score.rows) for group in report.groups] == [(("1",), 1), (("9",), 1), (("10",), 2)]
+
+
+def test_combinations_of_many_values_do_not_overflow(tmp_path):
+    # Codes number the values by first appearance. Of six columns of 2^11 values the first counts 2^55 times its code,
+    # so 0 and 512 there would be the same modulo 2^64.
+    n = 2**11
+    keys = {"k0": [*range(n), 0, 512], **{f"k{i}": [*range(n), 7, 7] for i in range(1, 6)}}
+    data = {"x": np.zeros(n + 2), "z": np.zeros(n + 2), **keys}
+    report = score(write(tmp_path / "p.arrow", data, rows=n + 2), logits="x", labels="z", by=list(keys))
+    assert [group.key for group in report.groups] == sorted(zip(*keys.values(), strict=True))
+
+
+def test_many_groups_cost_one_update_each_and_do_not_overflow(tmp_path, monkeypatch):
+    n = 70_000  # squared, more than 2^32: 61361 n + 47299 and 5 n + 3 are the same modulo 2^32
+    keys = {"a": [*range(n), 61361, 5], "b": [*range(n), 47299, 3]}
+    updates = []
+    monkeypatch.setattr(Tally, "update", lambda self, labels, logits: updates.append(len(labels)))
+    monkeypatch.setattr(Tally, "compute", lambda self: None)
+    twice = np.arange(2 * (n + 2)) % (n + 2)  # each group in two places of the batch
+    data = {"x": np.zeros(len(twice)), "z": np.zeros(len(twice))}
+    data |= {name: np.array(values)[twice] for name, values in keys.items()}
+    path = write(tmp_path / "p.arrow", data, rows=len(twice))
+    assert len(score(path, logits="x", labels="z", by=["a", "b"]).groups) == n + 2
+    assert updates == [2] * (n + 2)
+
+
+def test_a_key_may_be_a_scored_column_and_names_may_look_like_paths(tmp_path):
+    path = write(tmp_path / "p.parquet", {"a.b": [1.0, 2.0], "[0]": [0, 1], "a": [{"b": 5.0}] * 2})
+    report = score(path, logits="a.b", labels="[0]", by=["[0]", "a.b"])
+    assert [group.key for group in report.groups] == [(0, 1.0), (1, 2.0)]
+
+
+def test_progress_counts_the_rows_and_ends_with_the_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(read, "BATCH_ROWS", 100)
+    files = [write(tmp_path / name, columns()) for name in ("a.arrow", "b.arrow")]
+    calls = []
+    score(files, logits="logit", labels="label", progress=lambda *call: calls.append(call))
+    assert len(calls) >= 20
+    assert calls[-1][0] == 2000
+    sizes = [file.stat().st_size for file in files]
+    for rows, share in calls:
+        done = rows / 1000 * sizes[0] if rows <= 1000 else sizes[0] + (rows - 1000) / 1000 * sizes[1]
+        assert share == pytest.approx(done / sum(sizes))
+
+    monkeypatch.setattr(read, "CSV_BLOCK_BYTES", 1000)
+    calls.clear()
+    score(
+        write(tmp_path / "c.csv", columns()), logits="logit", labels="label", progress=lambda *call: calls.append(call)
+    )
+    assert calls == sorted(calls)
+    assert 0.3 < calls[len(calls) // 2][1] < 0.7  # a CSV does not say how many rows it has: this is an estimate
+    assert calls[-1][0] == 1000
+    assert 0.9 < calls[-1][1] <= 1
+
+
+def csv(text):
+    return "p.csv", text if isinstance(text, bytes) else text.encode()
+
+
+def typed(**data):
+    return "p.parquet", {"x": [1.0, 2.0, 3.0], "z": [0, 1, 0], **data}
+
+
+@pytest.mark.parametrize(
+    ("file", "error"),
+    [
+        (csv("x,z\n1,0\n,1\n"), f"column 'x', row 2 {ROW_1}: got an empty cell, expected a number; {MEND}"),
+        (csv("x,z\n1,0\n1,1\nNaN,1\n"), f"column 'x', row 3 {ROW_1}: got 'NaN', expected a number; {MEND}"),
+        (csv("x,z\n\nabc,7\n"), f"column 'x', row 1 {ROW_1}: got 'abc', expected a number; {MEND}"),
+        (csv("x,z\ntrue,1\n"), f"column 'x', row 1 {ROW_1}: got 'true', expected a number; {MEND}"),
+        (csv(b"x,z\n1\xff,1\n"), f"column 'x', row 1 {ROW_1}: got '1\\\\xff', expected a number; {MEND}"),
+        (csv("x,z\n1,0\n1,2\nq,0\n"), f"column 'z', row 2 {ROW_1}: got '2', expected a number from 0 to 1; {MEND}"),
+        (csv("x,z\n1,0\n1,-1e-9\n"), f"column 'z', row 2 {ROW_1}: got '-1e-9', expected a number from 0 to 1; {MEND}"),
+        (csv("x,z\n1,yes\n"), f"column 'z', row 1 {ROW_1}: got 'yes', expected a number from 0 to 1; {MEND}"),
+        (
+            csv("x,z\n1,0\n1\n"),
+            f"cannot be read as CSV: row 2 {ROW_1} has 1 values, expected 2 as in the header; "
+            "correct the row or leave it out",
+        ),
+        (
+            csv(b"x,z,key\n1,0,ok\n1,0,\xff\n"),
+            f"column 'key', row 2 {ROW_1}: got '\\\\xff', expected UTF-8 text; {MEND}",
+        ),
+        (
+            csv('x,z,key\n1,0,"a\n1,1,b\n'),
+            "cannot be read as CSV: it has an odd number of double quotes, so a quoted "
+            'value never ends; the file may be truncated, or a quote in a value not written as ""',
+        ),
+        (csv(""), "is empty (0 bytes); leave it out, or write it again"),
+        (csv("x,z,key\n"), "has no rows, and no rows have no mean; leave the file out"),
+        (csv("x, label\n1,0\n"), "no column 'z'; the columns are 'x', ' label'"),
+        (typed(x=[1.0, None, 3.0]), f"column 'x', row 2 {ROW_1}: got null, expected a number; {MEND}"),
+        (typed(x=[1.0, 2.0, math.nan]), f"column 'x', row 3 {ROW_1}: got nan, expected a number; {MEND}"),
+        (typed(z=[0, None, 2]), f"column 'z', row 2 {ROW_1}: got null, expected a number from 0 to 1; {MEND}"),
+        (typed(z=[True, None, False]), f"column 'z', row 2 {ROW_1}: got null, expected a number from 0 to 1; {MEND}"),
+        (
+            typed(z=[2**60 + 1, None, 0]),
+            f"column 'z', row 1 {ROW_1}: got {2**60 + 1}, expected a number from 0 to 1; {MEND}",
+        ),
+        (
+            csv("x,z\n" + "7" * 99 + "x,1\n"),
+            f"column 'x', row 1 {ROW_1}: got '{'7' * 60}...', expected a number; {MEND}",
+        ),
+        (typed(z=[0, 1, 2]), f"column 'z', row 3 {ROW_1}: got 2, expected a number from 0 to 1; {MEND}"),
+        (typed(z=[0, -1, 2]), f"column 'z', row 2 {ROW_1}: got -1, expected a number from 0 to 1; {MEND}"),
+        (typed(z=[0, math.nan, 2]), f"column 'z', row 2 {ROW_1}: got nan, expected a number from 0 to 1; {MEND}"),
+        (
+            typed(z=[1.0, 1.0, 1.5], x=[1.0, 1.0, math.nan]),
+            f"column 'x', row 3 {ROW_1}: got nan, expected a number; {MEND}",
+        ),
+        (
+            typed(x=[1, 2, 3]),
+            f"column 'x', row 1 {ROW_1}: got a value of type int64, as in the whole column, "
+            "expected float16, float32 or float64; name another column, or cast this one",
+        ),
+        (
+            typed(x=["1", "2", "x"]),
+            f"column 'x', row 1 {ROW_1}: got a value of type string, as in the whole column, "
+            "expected float16, float32 or float64; name another column, or cast this one",
+        ),
+        (
+            typed(z=["1", "0", "x"]),
+            f"column 'z', row 1 {ROW_1}: got a value of type string, as in the whole column, "
+            "expected bool, an integer or a float; name another column, or cast this one",
+        ),
+        (
+            typed(key=[{"a": 1}] * 3),
+            f"column 'key', row 1 {ROW_1}: got a value of type struct<a: int64>, as in the whole "
+            "column, expected text, numbers or dates to group by; name another column, or cast this one",
+        ),
+        (
+            typed(x=pa.array([], pa.float32()), z=pa.array([], pa.bool_())),
+            "has no rows, and no rows have no mean; leave the file out",
+        ),
+        (("p.parquet", pa.table([[1.0], [2.0], [1]], ["x", "x", "z"])), "2 columns are named 'x'; rename all but one"),
+        (
+            ("p.txt", b"x,z\n1,1\n"),
+            "the name must end in one of .parquet, .pq, .arrow, .feather, .ipc, .csv, which says how to read it",
+        ),
+    ],
+)
+def test_error_texts(tmp_path, file, error):
+    name, content = file
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        write(path, content)
+    has_key = (
+        b"key" in content if isinstance(content, bytes) else "key" in (content if isinstance(content, dict) else ())
+    )
+    with pytest.raises(InputError) as caught:
+        score([path], logits="x", labels="z", by=["key"] if has_key else [])
+    assert str(caught.value) == f"{path}: {error}"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind", "reason"),
+    [
+        ("p.csv", b"\n\n", "CSV", "Empty CSV file"),
+        ("p.csv", b"x,x,z\n1,1,1\n", "CSV", "multiple columns named x"),
+        ("p.csv", b"x,\xff\n1,0\n", "CSV", "can't decode byte 0xff"),
+        ("p.parquet", b"x,z\n1,1\n1,1\n", "Parquet", "Parquet magic bytes not found"),
+        ("p.arrow", b"x,z\n" + 20 * b"1,1\n", "Arrow", "Not an Arrow file"),
+    ],
+)
+def test_what_pyarrow_says_is_passed_on_in_one_line(tmp_path, name, content, kind, reason):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        score([tmp_path / name], logits="x", labels="z")
+    text = str(caught.value)
+    assert text.startswith(f"{tmp_path / name}: cannot be read as {kind}: ")
+    assert text.endswith(f"; {DAMAGED}")
+    assert reason in text
+    assert text.count(str(tmp_path)) == 1
+
+
+def test_the_row_of_an_error_counts_from_the_file_s_first_in_any_batch(tmp_path, monkeypatch):
+    monkeypatch.setattr(read, "BATCH_ROWS", 7)
+    monkeypatch.setattr(read, "CSV_BLOCK_BYTES", 64)
+    data = {"x": np.zeros(100), "z": np.zeros(100)}
+    good = write(tmp_path / "good.csv", data)
+    data["z"][[41, 42, 90]] = 3
+    for name in ("bad.csv", "bad.parquet", "bad.arrow"):
+        with pytest.raises(InputError, match=rf"{name}: column 'z', row 42 .*: got '?3.0'?, expected"):
+            score([good, write(tmp_path / name, data)], logits="x", labels="z")
+    ragged = ["x,z,t", *["1,0,long enough"] * 40, "1,0"]
+    (tmp_path / "ragged.csv").write_text("\n".join(ragged))
+    with pytest.raises(InputError, match=r"row 41 \(the first row of data is row 1\) has 2 values, expected 3"):
+        score([tmp_path / "ragged.csv"], logits="x", labels="z")
+
+
+def test_errors_before_a_file_is_read(tmp_path, monkeypatch):
+    good = write(tmp_path / "p.parquet", {"x": [1.0], "z": [0]})
+
+    def error(files, **arguments):
+        with pytest.raises(InputError) as caught:
+            score(files, **{"logits": "x", "labels": "z", **arguments})
+        return str(caught.value)
+
+    (tmp_path / "folder.csv").mkdir()
+    strange = tmp_path / "a\nb\x1b.parquet"
+    assert error([]) == "no files to score; name at least one"
+    assert error([good, "missing.csv"]) == "missing.csv: there is no such file; check the path"
+    assert error([tmp_path / "folder.csv"]).endswith(
+        "folder.csv: is not a file; if it is a folder, name the files in it"
+    )
+    assert error([strange]) == f"{tmp_path}/a\\nb\\x1b.parquet: there is no such file; check the path"
+    assert error(good, labels="y") == f"{good}: no column 'y'; the columns are 'x', 'z'"
+    assert error(good, by=["x", "k"]) == f"{good}: no column 'k'; the columns are 'x', 'z'"
+    assert error(good, labels="x") == "columns named twice: logits 'x', labels 'x', by []; name each once"
+    assert error(good, by=["z", "z"]) == "columns named twice: logits 'x', labels 'z', by ['z', 'z']; name each once"
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    assert error(good) == f"{good}: cannot be opened: Permission denied; check its permissions"
+
+
+def sound_or_refused(path, content):
+    """Score the bytes: their number of rows, or 0 for an error of one printable line. Anything else escapes."""
+    path.write_bytes(content)
+    try:
+        report = score([path], logits="logit", labels="label", by=["carrier"])
+    except InputError as error:
+        text = str(error)
+    else:
+        assert sum(group.score.rows for group in report.groups) == report.overall.rows > 0
+        return report.overall.rows
+    assert text.isprintable()
+    assert text.startswith(f"{path}: ")
+    return 0
+
+
+def small_file(path):
+    data = columns(4)
+    del data["month"]
+    return write(path, data).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p.arrow", "p.csv"])
+def test_every_prefix_of_a_file_is_refused(tmp_path, name):
+    content = small_file(tmp_path / name)
+    assert sound_or_refused(tmp_path / name, content) == 4
+    for size in range(len(content)):
+        rows = sound_or_refused(tmp_path / name, content[:size])
+        # A CSV that ends early can be a shorter CSV: nothing in it says how long it should be.
+        assert rows == 0 or (name == "p.csv" and rows <= 4)
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p.arrow", "p.csv"])
+def test_no_flipped_bit_escapes(tmp_path, name):
+    content = small_file(tmp_path / name)
+    for i in {*range(min(150, len(content))), *range(max(0, len(content) - 450), len(content))}:
+        sound_or_refused(tmp_path / name, content[:i] + bytes([content[i] ^ 1 << i % 8]) + content[i + 1 :])
+
+
+def test_a_damaged_page_is_noticed_where_the_file_has_checksums(tmp_path):
+    path, table = tmp_path / "p.parquet", pa.table({"x": np.arange(1000.0), "z": np.zeros(1000)})
+    pa.parquet.write_table(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
+    content = path.read_bytes()
+    at = content.index(np.float64(500).tobytes())
+    path.write_bytes(content[:at] + np.float64(501).tobytes() + content[at + 8 :])
+    with pytest.raises(InputError, match=r"cannot be read as Parquet: .*(crc|checksum|CRC)"):
+        score(path, logits="x", labels="z")
+
+
+cells = st.one_of(
+    st.sampled_from(["1", "-0.5", "inf", "nan", "true", "", " ", '"', '""', "1,2", "\r", "\n"]), st.text(max_size=4)
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(cells, min_size=1, max_size=4).map(",".join), max_size=5), st.sampled_from(["\n", "\r\n", "\r"])
+)
+def test_any_text_after_a_header_is_scored_or_refused(tmp_path_factory, lines, end):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    text = end.join(["logit,label,carrier", *lines])
+    sound_or_refused(path, text.encode(errors="surrogatepass"))
