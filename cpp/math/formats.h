@@ -9,8 +9,7 @@
 
 namespace XENT_NAMESPACE {
 
-// y to `digits` significant bits, or to multiples of the subnormal unit below 2^least; nan and |y| >= 2^200 as they
-// are.
+// y to `digits` significant bits, or to multiples of the subnormal unit below 2^least. Keeps nan and |y| >= 2^200.
 template <int digits, int least>
 XENT_INLINE double round_to_digits(double y) {
   const double size = absolute(y);

@@ -177,7 +177,9 @@ def sparse_softmax_cross_entropy_with_logits(
 
     Notes
     -----
-    Special values and Accuracy: those of :func:`softmax_cross_entropy_with_logits` with a one-hot label.
+    Special values: those of :func:`softmax_cross_entropy_with_logits` with a one-hot label.
+
+    Accuracy: float16, bfloat16 and float32 within 0.501 ulp, float64 within 2 ulp, at up to 2**17 classes.
 
     Source: the operation of this name in TensorFlow.
 
@@ -239,7 +241,9 @@ def sparse_softmax_cross_entropy_mean_and_grad(
 
     Notes
     -----
-    Special values and Accuracy: those of :func:`softmax_cross_entropy_mean_and_grad`.
+    Special values: a nan loss makes the mean nan, an infinite one infinite.
+
+    Accuracy: that of :func:`softmax_cross_entropy_mean_and_grad`.
 
     Source: the mean that PyTorch calls ``reduction="mean"``.
 

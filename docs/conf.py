@@ -1,0 +1,21 @@
+"""How Sphinx builds these pages: `sphinx-build -W docs build/docs`."""
+
+import xent
+
+project = "xent"
+author = "the authors of xent"
+copyright = author
+release = version = xent.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_generated/*.md"]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say more
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+
+html_theme = "furo"
+html_title = f"xent {release}"
+html_copy_source = False
+html_show_copyright = False
