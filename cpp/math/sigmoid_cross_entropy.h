@@ -24,21 +24,10 @@ struct Element {
   double x, z, w, n;  // logit, label, weight of the positive class, divisor of the gradient
 };
 
-// The rounded value, and whether it is open: then sigmoid_cross_entropy_exact.h decides.
-struct Decision {
-  double value;
-  bool open;
-};
-
-// One narrow result in 2^24 is open. Of float64, where the terms cancel to less than 2^-9 of their size: near the root
-// of a soft label's gradient.
+// The rounded value; if it is open (one narrow result in 2^24), sigmoid_cross_entropy_exact.h decides.
 template <class Format>
 XENT_INLINE Decision decide(Estimate e) {
-  if (!Format::narrow) return {e.value, e.error > absolute(e.value) * 0x1p-47};
-  const double error = smaller(e.error, 1e300);  // an infinite value has no distance
-  const double low = Format::round(e.value - error);
-  const double high = Format::round(e.value + error);
-  return {low, bit_cast<uint64_t>(low) != bit_cast<uint64_t>(high)};  // -0 is not +0
+  return Format::round_within(e.value, e.error);
 }
 
 // Errors relative to the size of the terms: 16 units of 2^-53, where 3.4 were seen, and float64 before its last
