@@ -141,6 +141,15 @@ XENT_NOINLINE void settle(Block<!Format::narrow>& b, double divisor, int n) {
   }
 }
 
+// Fills the last vector with zeros, so that a short block takes no scalar loop; what is computed there is not read.
+template <bool low>
+XENT_INLINE int padded(Block<low>& b, int n) {
+  constexpr int most_lanes = 16;
+  const int full = (n + most_lanes - 1) / most_lanes * most_lanes;
+  for (int i = n; i < full; ++i) b.x[i] = b.z[i] = b.w[i] = 0;
+  return full;
+}
+
 XENT_INLINE Array at(Array a, size_t i) { return {a.data + static_cast<ptrdiff_t>(i) * a.stride, a.stride}; }
 
 template <class Format, unsigned wanted>
@@ -151,7 +160,7 @@ XENT_NOINLINE void loop(const Task& task, size_t n) {
     gather_format<Format>(at(task.logits, start), m, b.x);
     gather_labels(task.labels_type, at(task.labels, start), m, b.z);
     if constexpr (wanted & weighted) gather_format<Float64>(at(task.pos_weight, start), m, b.w);
-    if (!compute<Format, wanted>(b, task.divisor, m)) settle<Format, wanted>(b, task.divisor, m);
+    if (!compute<Format, wanted>(b, task.divisor, padded(b, m))) settle<Format, wanted>(b, task.divisor, m);
     if (task.loss.data) scatter<Format>(b.loss, m, at(task.loss, start));
     if (task.gradient.data) scatter<Format>(b.gradient, m, at(task.gradient, start));
     if (task.hessian.data) scatter<Format>(b.hessian, m, at(task.hessian, start));

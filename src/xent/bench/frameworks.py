@@ -1,0 +1,167 @@
+"""The frameworks as contenders. Their tensors are made before the clock starts, and calls return when all is done."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from xent.bench.cases import Case
+
+
+class Prepared(NamedTuple):
+    """A call to time."""
+
+    run: Callable[[], Any]
+    fetch: Callable[[Any], tuple[Any, ...]] = tuple
+    """Turns what it returns into NumPy arrays, one for each output; not timed."""
+
+
+Prepare = Callable[[Case, np.ndarray, np.ndarray], "Prepared | None"]
+"""Takes a case, logits and labels; returns what to time, or None where it has no such function or dtype."""
+
+
+def torch(threads: int, compiled: bool) -> Prepare:
+    """PyTorch, eager or compiled for the shape at hand."""
+    torch = importlib.import_module("torch")
+    functional = torch.nn.functional
+    torch.set_num_threads(threads)
+
+    def loss(x: Any, z: Any, reduction: str = "mean") -> Any:
+        return functional.binary_cross_entropy_with_logits(x, z.to(x.dtype), reduction=reduction)
+
+    def sparse(x: Any, y: Any, reduction: str = "mean") -> Any:
+        return functional.cross_entropy(x, y, reduction=reduction)
+
+    def hessian(x: Any, z: Any) -> tuple[Any, Any]:
+        s = torch.sigmoid(x)
+        return s - z, s * (1 - s)
+
+    def backward(of: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+        def both(x: Any, z: Any) -> tuple[Any, Any]:
+            x.grad = None
+            value = of(x.requires_grad_(), z)
+            value.backward()
+            return value, x.grad
+
+        return both
+
+    def compiled_backward(of: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+        grad_and_value = torch.func.grad_and_value(of)  # one graph for both: faster than a compiled loss's backward
+        return lambda x, z: grad_and_value(x, z)[::-1]
+
+    gradient = compiled_backward if compiled else backward
+    functions = {
+        "forward": lambda x, z: loss(x, z, "none"),
+        "call": lambda x, z: loss(x, z, "none"),
+        "mean": loss,
+        "mean_and_grad": gradient(loss),
+        "grad_and_hess": hessian,
+        "sparse_forward": lambda x, y: sparse(x, y, "none"),
+        "sparse_mean_and_grad": gradient(sparse),
+    }
+
+    def tensor(array: np.ndarray) -> Any:
+        if array.dtype.name != "bfloat16":
+            return torch.from_numpy(array)
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+
+    def fetch(result: Any) -> tuple[np.ndarray, ...]:
+        outputs = result if isinstance(result, tuple) else (result,)
+        return tuple(output.detach().to(torch.float64).numpy() for output in outputs)
+
+    def prepare(case: Case, logits: np.ndarray, labels: np.ndarray) -> Prepared | None:
+        if compiled and case.op.startswith("sparse"):
+            return None
+        function = functions[case.op]
+        if compiled:
+            torch._dynamo.reset()
+            function = torch.compile(function, dynamic=False)
+        x, z = tensor(logits), tensor(labels)
+        return Prepared(lambda: function(x, z), fetch)
+
+    return prepare
+
+
+def jax(threads: int) -> Prepare:
+    """JAX with the losses of optax; its threads are the processors that the process may use."""
+    jax, optax = importlib.import_module("jax"), importlib.import_module("optax")
+
+    def loss(x: Any, z: Any) -> Any:
+        return optax.sigmoid_binary_cross_entropy(x, z)
+
+    def hessian(x: Any, z: Any) -> tuple[Any, Any]:
+        s = jax.nn.sigmoid(x)
+        return s - z, s * (1 - s)
+
+    sparse = optax.softmax_cross_entropy_with_integer_labels
+    functions = {
+        "forward": loss,
+        "call": loss,
+        "mean": lambda x, z: loss(x, z).mean(),
+        "mean_and_grad": jax.value_and_grad(lambda x, z: loss(x, z).mean()),
+        "grad_and_hess": hessian,
+        "sparse_forward": sparse,
+        "sparse_mean_and_grad": jax.value_and_grad(lambda x, y: sparse(x, y).mean()),
+    }
+
+    def fetch(result: Any) -> tuple[np.ndarray, ...]:
+        return tuple(np.asarray(output) for output in (result if isinstance(result, tuple) else (result,)))
+
+    def prepare(case: Case, logits: np.ndarray, labels: np.ndarray) -> Prepared:
+        function = jax.jit(functions[case.op])
+        x, z = jax.numpy.asarray(logits), jax.numpy.asarray(labels)
+        return Prepared(lambda: jax.block_until_ready(function(x, z)), fetch)
+
+    return prepare
+
+
+def tensorflow(threads: int, compiled: bool) -> Prepare:
+    """TensorFlow, eager or compiled by XLA."""
+    tf = importlib.import_module("tensorflow")
+    if tf.config.threading.get_intra_op_parallelism_threads() != threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+
+    def loss(x: Any, z: Any) -> Any:
+        return tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.cast(z, x.dtype), logits=x)
+
+    def sparse(x: Any, y: Any) -> Any:
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=x)
+
+    def gradient(of: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+        def both(x: Any, z: Any) -> tuple[Any, Any]:
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                value = tf.reduce_mean(of(x, z))
+            return value, tape.gradient(value, x)
+
+        return both
+
+    def hessian(x: Any, z: Any) -> tuple[Any, Any]:
+        s = tf.sigmoid(x)
+        return s - z, s * (1 - s)
+
+    functions = {
+        "forward": loss,
+        "call": loss,
+        "mean": lambda x, z: tf.reduce_mean(loss(x, z)),
+        "mean_and_grad": gradient(loss),
+        "grad_and_hess": hessian,
+        "sparse_forward": sparse,
+        "sparse_mean_and_grad": gradient(sparse),
+    }
+
+    def fetch(result: Any) -> tuple[np.ndarray, ...]:
+        return tuple(output.numpy() for output in (result if isinstance(result, tuple) else (result,)))
+
+    def prepare(case: Case, logits: np.ndarray, labels: np.ndarray) -> Prepared:
+        function = functions[case.op]
+        if compiled:
+            function = tf.function(function, jit_compile=True)
+        x, z = tf.convert_to_tensor(logits), tf.convert_to_tensor(labels)
+        return Prepared(lambda: function(x, z), fetch)
+
+    return prepare
