@@ -1,7 +1,7 @@
 // exp(t + t_lo) for t <= 0 and t_lo far below it, as a pair.
 //
-// Claim: hi + lo is exp(t + t_lo) 2^lift with a relative error below 2^-56.5 for t >= -760 (with lift = 0: t >= -700);
-// with t_lo = 0 hi alone is within 0.52 ulp.
+// Claim: hi + lo is exp(t + t_lo) 2^lift with a relative error below 2^-55 for t >= -760 (with lift = 0: t >= -700);
+// with t_lo = 0 hi alone is within 1 ulp.
 // Method: t = k ln 2 + r with |r| <= ln(2) / 2 (Cody and Waite, k rounded by adding 1.5 * 2^52), exp(r) = 1 + (r + r^2
 // q(r)) with the low part of every sum kept, then 2^k.
 #pragma once

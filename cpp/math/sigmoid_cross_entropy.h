@@ -1,8 +1,8 @@
 // Loss, gradient and hessian of one element, with bounds on their errors.
 //
 // Claim: |value - truth| <= error for all three, before the last rounding. A decided narrow value is correctly rounded.
-// A decided float64 loss is within 0.75 ulp, hard-label gradient and hessian within 1 ulp, and a soft label's gradient
-// within 1 ulp + 2^-56 (|a| + sigmoid(-|x|)), its sign exact.
+// A decided float64 loss is within 0.75 ulp (1 ulp below 2^-1019), hard-label gradient and hessian within 1 ulp, and a
+// soft label's gradient within 1 ulp + 2^-56 (|a| + sigmoid(-|x|)), its sign exact.
 // Method, with a = 1 - z for x > 0 and -z otherwise:
 //     loss     = x a + softplus(-|x|)        no cancellation for z in [0, 1]
 //     gradient = a - sigmoid(-|x|) for x > 0, a + sigmoid(-|x|) otherwise
@@ -77,7 +77,8 @@ XENT_INLINE Estimate gradient(Element e, const Tail& tail) {
     const double quotient = sum.hi * inverse;
     const double value = last_sum(quotient, (fma(-quotient, e.n, sum.hi) + (sum.lo + (a.lo + p_lo))) * inverse);
     const bool underflow = value == 0 && a.hi == 0 && absolute(e.x) < infinity;  // then the sign is that of p
-    return {underflow ? p : value, (absolute(a.hi) + tail.sigmoid.hi) * inverse * wide_error};
+    const double error = (absolute(a.hi) + tail.sigmoid.hi) * inverse * wide_error;
+    return {underflow ? p * inverse : value, value == 0 && a.hi != 0 ? infinity : error};  // a zero needs its sign
   }
 }
 

@@ -111,18 +111,28 @@ template <class Format>
 XENT_NOINLINE double exact_gradient(Element e) {
   const double size = absolute(e.x);
   Expansion sum;
+  double unit = 0.25;
   if (size < 0.34) {  // 4 sigmoid(x) = 2 + 2 tanh(x / 2) and tanh(x / 2) = v / (2 + v) with v = exp(x) - 1
     const Pair v = exp_minus_one({e.x, 0});
     sum.add(scaled(one_minus(2 * e.z), 2));
-    sum.add(scaled(v, 2) / (Pair{2, 0} + v));
-    return round_once<Format>(scaled(sum.leading() / Pair{e.n, 0}, 0.25));
+    if (size < 0x1p-30) {  // x - x^3 / 12: where x / 4 is a tie, the cubic term decides
+      sum.add(-e.x * e.x * e.x / 12);
+      sum.add(e.x);
+    } else {
+      sum.add(scaled(v, 2) / (Pair{2, 0} + v));
+    }
+  } else {
+    const Tiny u = exp_of_minus<Format>(size);
+    const bool tiny = u.scale == 0x1p-256;  // then 1 + u = 1
+    unit = tiny ? 0x1p-256 : 1;
+    const Pair v = tiny ? u.value : scaled(u.value, u.scale);
+    const Pair p = tiny ? v : v / (Pair{1, 0} + v);
+    sum.add(e.x > 0 ? -p : p);
+    sum.add(scaled(e.x > 0 ? one_minus(e.z) : Pair{-e.z, 0}, 1 / unit));
   }
-  const Tiny u = exp_of_minus<Format>(size);
-  const Pair v = scaled(u.value, u.scale);
-  const Pair p = v / (Pair{1, 0} + v);
-  sum.add(e.x > 0 ? -p : p);
-  sum.add(e.x > 0 ? one_minus(e.z) : Pair{-e.z, 0});
-  return round_once<Format>(sum.leading() / Pair{e.n, 0});
+  const Pair total = sum.leading();
+  const double value = round_once<Format>(scaled(total / Pair{e.n, 0}, unit));
+  return total.hi < 0 && value == 0 ? -0.0 : value;
 }
 
 template <class Format>
