@@ -6,8 +6,8 @@
 //     gradient_j = Z exp(x_j - m) / (1 + R) - z_j
 //                = (Z - z_j) - Z R / (1 + R)                  for the only largest class: minus what the others have
 //
-// Claim: narrow losses within 0.501 ulp and gradients of one-hot labels within 0.501 ulp, at up to 2^17 classes; float64
-// losses within 2 ulp and gradients within 4 ulp; for other labels gradients are within that of their larger term.
+// Claim: narrow losses and one-hot gradients within 0.501 ulp at up to 2^17 classes; float64 losses within 2 ulp and
+// one-hot gradients within 4 ulp. Gradients of other labels are within that of the larger of their two terms.
 // Method: exp and log1p in double; float64 keeps pairs in every sum.
 #pragma once
 

@@ -33,7 +33,7 @@ class Plan(NamedTuple):
     threads: int
     cases: tuple[Case, ...]
     seconds: float
-    """For each case; three rounds are run in any case."""
+    """For each case; five rounds are run in any case."""
     isa: str = ""
     """An instruction set for XENT_ISA; empty leaves it as it is."""
     names: tuple[str, ...] = ()
@@ -48,11 +48,11 @@ def run_plan(
     Raises
     ------
     BenchError
-        If there are fewer processors than threads, the process fails, or xent's own result is wrong.
+        If there are fewer processors than threads, the process fails, or xent's own result is not the definition's.
     """
     available = _processors()
-    if plan.threads > available:
-        raise BenchError(f"threads must be at most {available}, the processors there are, got {plan.threads}.")
+    if not 1 <= plan.threads <= available:
+        raise BenchError(f"threads must be from 1 to {available}, the processors there are, got {plan.threads}.")
     _check_dtypes(plan)
     rows: list[Row] = []
     wrong = None

@@ -56,4 +56,4 @@ def short(
     list of Row
         Case by case, the limit first.
     """
-    return run_plan(Plan(threads or get_num_threads(), cases, seconds=0.5), progress, note)
+    return run_plan(Plan(get_num_threads() if threads is None else threads, cases, seconds=0.5), progress, note)
