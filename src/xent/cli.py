@@ -66,8 +66,8 @@ def evaluate(
         list[Path],
         typer.Argument(help="Parquet (.parquet, .pq), CSV (.csv) or Arrow (.arrow, .feather, .ipc) files."),
     ],
-    logits: Annotated[str, typer.Option(metavar="COLUMN", help="The column of logits.")],
-    labels: Annotated[str, typer.Option(metavar="COLUMN", help="The column of labels, from 0 to 1.")],
+    logits: Annotated[str, typer.Option(metavar="COLUMN", help="The column of logits, or of lists of them.")],
+    labels: Annotated[str, typer.Option(metavar="COLUMN", help="The column of labels, from 0 to 1, or of classes.")],
     by: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="A column to group by; repeat it for combinations."),
@@ -78,8 +78,10 @@ def evaluate(
 
     The mean loss is exact, rounded once: no order, batch or split of the rows changes a bit of it. Losses are in nats.
     The base rate's loss is that of always predicting the mean label, and skill is 1 - loss / base-rate loss.
-    JSON and CSV give all digits; JSON writes an infinite loss, and a skill that is infinite or undefined, as null.
-    Rows with a null, a nan or a label outside [0, 1] are an error, exit code 2; infinite logits are not.
+    Logits may be lists of one length, with a logit for each class; labels are then integers, the index in the list from
+    0, and the base rate is the frequency of each class.
+    JSON and CSV give all digits; JSON writes a loss or skill that is infinite or undefined as null.
+    Rows with a null, a nan, a label outside [0, 1] or of no class are an error, exit code 2; infinite logits are not.
     """
     try:
         from xent.evaluate import InputError, report, score

@@ -1,4 +1,4 @@
-"""Arrow columns to NumPy: numbers from typed columns and from text, and keys to group by.
+"""Arrow columns to NumPy: numbers from typed columns and from text, rows from lists, and keys to group by.
 
 Text is converted here and not by the CSV reader, whose type inference looks at the first block of the file alone and
 whose errors name no row.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,20 @@ def _parsed(texts: pa.Array, words: bool) -> pa.Array:
     if words:
         texts = pc.if_else(pc.equal(texts, "true"), "1", pc.if_else(pc.equal(texts, "false"), "0", texts))
     return texts.cast(pa.float64())
+
+
+def is_list(type_: pa.DataType) -> bool:
+    """Whether the type is that of lists, in any of Arrow's three layouts."""
+    return pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
+
+
+def to_rows(column: pa.Array, length: int) -> np.ndarray:
+    """The lists as the rows of an array; from the first on that is null or of another length, nan."""
+    misfit = pc.fill_null(pc.not_equal(pc.list_value_length(column), length), True)
+    good = pc.index(misfit, True).as_py()
+    rows = to_numbers(column[: good if good >= 0 else None].flatten(), words=False).reshape(-1, length)
+    missing = len(column) - len(rows)
+    return np.concatenate([rows, np.full((missing, length), np.nan, rows.dtype)]) if missing else rows
 
 
 def key_type_of(type_: pa.DataType) -> pa.DataType:
@@ -96,4 +111,8 @@ def shown(value: pa.Scalar) -> str:
     if isinstance(got, bytes):
         got = got.decode(errors="backslashreplace")
         return "an empty cell" if not got else repr(got if len(got) <= 60 else got[:60] + "...")
+    if isinstance(got, list):
+        bad = next((i for i, number in enumerate(got) if number is None or math.isnan(number)), None)
+        where = "" if bad is None else f" with {'null' if got[bad] is None else 'nan'} for class {bad}"
+        return f"a list of {len(got)}{where}"
     return repr(got)

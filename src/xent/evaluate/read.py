@@ -18,9 +18,11 @@ import pyarrow.csv
 import pyarrow.dataset as ds
 import pyarrow.fs
 
-from xent.evaluate.columns import first_failure, key_type_of, shown, to_keys, to_numbers
+from xent.evaluate.columns import first_failure, is_list, key_type_of, shown, to_keys, to_numbers, to_rows
 
-BATCH_ROWS = 1 << 20  # large enough that the calls for each of many groups do not count, and only megabytes
+# Large enough that the calls for each of many groups do not count, and only megabytes. Lists of logits make the rows
+# fewer, so that the logits are not more.
+BATCH_ROWS = 1 << 20
 CSV_BLOCK_BYTES = 1 << 22  # also the longest line a CSV may have
 
 _FORMATS = {
@@ -39,7 +41,7 @@ class InputError(ValueError):
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one file: logits and labels of equal length, and an Arrow array for each key column."""
+    """Rows of one file: logits, of shape (rows,) or (rows, classes), labels, and an Arrow array for each key column."""
 
     logits: np.ndarray
     labels: np.ndarray
@@ -75,20 +77,21 @@ class Source:
             self._check_types()
         self.bytes = path.stat().st_size
         self.expected_rows = max(1, self._count_rows(head))
+        self.classes = self._count_classes() if is_list(self.schema.field(logits).type) else None
 
     def key_types(self) -> list[pa.DataType]:
         """The type in which each key column would be grouped, were this the only file."""
         return [key_type_of(self.schema.field(column).type) for column in self.by]
 
-    def batches(self, key_types: Sequence[pa.DataType]) -> Iterator[Batch]:
-        """The rows in order, with the keys cast to `key_types`.
+    def batches(self, key_types: Sequence[pa.DataType], classes: int | None) -> Iterator[Batch]:
+        """The rows in order, with the keys cast to `key_types`; each logit a list of `classes`, or one number if None.
 
         Raises:
             InputError: at the first row that cannot be scored, or where the file cannot be read on.
         """
         rows = 0
         for batch in self._scan():
-            yield self._checked(batch, key_types, rows)
+            yield self._checked(batch, key_types, classes, rows)
             rows += batch.num_rows
         if not rows:
             raise InputError(f"{self.name}: has no rows, and no rows have no mean; leave the file out")
@@ -99,21 +102,31 @@ class Source:
                 self._check_quotes()
             columns = list(dict.fromkeys([self.logits, self.labels, *self.by]))
             # Two batches ahead keep reading and scoring busy at once; more would only hold memory.
-            for batch in self._fragment.scanner(columns=columns, batch_size=BATCH_ROWS, batch_readahead=2).to_batches():
+            size = max(1, BATCH_ROWS // (self.classes or 1))
+            for batch in self._fragment.scanner(columns=columns, batch_size=size, batch_readahead=2).to_batches():
                 batch.validate(full=True)  # Arrow files are taken as they are: offsets and text may be damaged
                 if batch.num_rows:
                     yield batch
 
-    def _checked(self, batch: pa.RecordBatch, key_types: Sequence[pa.DataType], start: int) -> Batch:
+    def _checked(
+        self, batch: pa.RecordBatch, key_types: Sequence[pa.DataType], classes: int | None, start: int
+    ) -> Batch:
         logits, labels = batch[self.logits], batch[self.labels]
-        x, z = to_numbers(logits, words=False), to_numbers(labels, words=True)
-        bad_x = np.isnan(x)
-        bad_z = np.zeros_like(bad_x) if z.dtype == bool else ~((z >= 0) & (z <= 1))  # a nan fails both
+        z = to_numbers(labels, words=True)
+        if classes is None:
+            x, largest = to_numbers(logits, words=False), 1
+            a_logit, a_label = "a number", "a number from 0 to 1"
+        else:
+            x, largest = to_rows(logits, classes), classes - 1
+            a_logit = f"a list of {classes} numbers, as many as the first list has"
+            a_label = f"a class from 0 to {largest}, the index of a number in the list"
+        bad_x = np.isnan(x if classes is None else x.max(axis=1))  # the largest of a list with a nan is nan
+        bad_z = np.zeros_like(bad_x) if z.dtype == bool else ~((z >= 0) & (z <= largest))  # a nan fails both
         if (bad_x | bad_z).any():
             row = int(np.argmax(bad_x | bad_z))
             if bad_x[row]:
-                raise self._bad_value(self.logits, start + row, logits[row], "a number")
-            raise self._bad_value(self.labels, start + row, labels[row], "a number from 0 to 1")
+                raise self._bad_value(self.logits, start + row, logits[row], a_logit)
+            raise self._bad_value(self.labels, start + row, labels[row], a_label)
         keys = []
         for column, key_type in zip(self.by, key_types, strict=True):
             try:
@@ -139,9 +152,12 @@ class Source:
 
     def _check_types(self) -> None:
         logits, labels = self.schema.field(self.logits).type, self.schema.field(self.labels).type
-        if not pa.types.is_floating(logits):
+        lists = is_list(logits)
+        if not pa.types.is_floating(logits.value_type if lists else logits):
             # Whole numbers too: in a file with types they are most often labels, and a swap would be silent.
-            raise self._bad_type(self.logits, "float16, float32 or float64")
+            raise self._bad_type(self.logits, f"{'lists of ' if lists else ''}float16, float32 or float64")
+        if lists and not pa.types.is_integer(labels):
+            raise self._bad_type(self.labels, "an integer, the index of a class, because the logits are lists")
         if not (pa.types.is_floating(labels) or pa.types.is_integer(labels) or pa.types.is_boolean(labels)):
             raise self._bad_type(self.labels, "bool, an integer or a float")
         for column, key_type in zip(self.by, self.key_types(), strict=True):
@@ -166,9 +182,9 @@ class Source:
 
     def _file_format(self) -> ds.FileFormat:
         if self.form == "Parquet":
-            return ds.ParquetFileFormat(
-                default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-            )
+            # Without pre_buffer, which keeps the bytes of the whole file in memory until its last row.
+            options = ds.ParquetFragmentScanOptions(page_checksum_verification=True, pre_buffer=False)
+            return ds.ParquetFileFormat(default_fragment_scan_options=options)
         if self.form == "Arrow":
             return ds.IpcFileFormat()
         # Bytes, because type inference looks at the first block alone: what a later row means must not depend on it.
@@ -195,6 +211,18 @@ class Source:
             return self.bytes * head.count(b"\n") // len(head)
         with self._reading():
             return self._fragment.count_rows()
+
+    def _count_classes(self) -> int:
+        """The length of the first list; 0 for a file without rows."""
+        with self._reading():
+            head = self._fragment.scanner(columns=[self.logits], batch_size=1, batch_readahead=2).head(1)
+            head.validate(full=True)
+        if not len(head):
+            return 0
+        first = head[0][0]
+        if not first.is_valid or not len(first):
+            raise self._bad_value(self.logits, 0, first, "a list of numbers, one for each class")
+        return len(first)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +28,9 @@ class Score:
     """How good the predictions for some rows are, in nats.
 
     `mean_loss` is the exact sum of the rows' losses over their number, rounded once. `base_loss` is the loss of always
-    predicting the mean label, that is the binary entropy of that mean, and `skill` is 1 - mean_loss / base_loss: 1 for
-    perfect predictions, 0 for none better than the mean label, and nan where all labels are the same 0 or 1.
+    predicting the mean label, that is the binary entropy of that mean, or with classes, of always predicting their
+    frequencies, that is the entropy of these. `skill` is 1 - mean_loss / base_loss: 1 for perfect predictions, 0 for
+    none better than the base rate, and nan where all labels are the same class, 0 or 1.
     """
 
     rows: int
@@ -56,27 +57,35 @@ class Report:
 
 
 class Tally:
-    """What is known of some rows: the exact sums of their losses and of their labels."""
+    """What is known of some rows: the exact sums of their losses and of their labels, or how often each class comes."""
 
-    __slots__ = ("labels", "loss")
+    __slots__ = ("classes", "labels", "loss")
 
     def __init__(self) -> None:
         """An empty tally."""
         self.loss, self.labels = xent.ExactSum(), xent.ExactSum()
+        self.classes: Counter[int] = Counter()
 
     def update(self, labels: np.ndarray, logits: np.ndarray) -> None:
-        """Count some rows in."""
-        self.loss.merge(xent.sigmoid_cross_entropy_total(labels=labels, logits=logits))
-        self.labels.update(labels)
+        """Count some rows in: logits of shape (rows,) with labels from 0 to 1, or (rows, classes) with classes."""
+        if logits.ndim == 1:
+            self.loss.merge(xent.sigmoid_cross_entropy_total(labels=labels, logits=logits))
+            self.labels.update(labels)
+        else:
+            self.loss.update(xent.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+            classes, counts = np.unique(labels, return_counts=True)
+            self.classes.update(dict(zip(classes.tolist(), counts.tolist(), strict=True)))
 
     def merge(self, other: Tally) -> None:
         """Count in all that another tally has counted."""
         self.loss.merge(other.loss)
         self.labels.merge(other.labels)
+        self.classes.update(other.classes)
 
     def compute(self) -> Score:
         """The score of the rows counted so far."""
-        loss, base = self.loss.mean(), _binary_entropy(self.labels.mean())
+        loss = self.loss.mean()
+        base = _entropy(self.classes) if self.classes else _binary_entropy(self.labels.mean())
         return Score(self.loss.count, loss, base, 1 - loss / base if base else math.nan)
 
 
@@ -95,8 +104,10 @@ def score(
     Arguments:
         files: paths that end in .parquet, .pq, .csv, .arrow, .feather or .ipc; they count as one set of rows.
         logits: the column of logits: float16, float32 or float64, infinities included. In a CSV, which has no types,
-            any decimal text, read as float64.
-        labels: the column of labels, each from 0 to 1: bool, integer or float; in a CSV also true and false.
+            any decimal text, read as float64. Or lists of these, all of one length, with a logit for each class; a CSV
+            has no lists.
+        labels: the column of labels, each from 0 to 1: bool, integer or float; in a CSV also true and false. Where the
+            logits are lists, integers: the index of the class in the list, from 0.
         by: columns to group by: text, numbers, dates. A missing key (null, nan, an empty CSV cell) is a group of its
             own. A CSV's keys are text, and so are those of a column whose type differs between the files.
         progress: called after each batch with the number of rows read and the share of the input behind them.
@@ -112,13 +123,14 @@ def score(
     if not paths:
         raise InputError("no files to score; name at least one")
     sources = [Source(Path(path), logits=logits, labels=labels, by=by) for path in paths]
+    classes = _classes(sources)
     key_types = [kinds.pop() if len(kinds) == 1 else pa.string() for kinds in _kinds(sources, len(by))]
 
     tallies: defaultdict[Key, Tally] = defaultdict(Tally)
     rows, bytes_behind, all_bytes = 0, 0, sum(source.bytes for source in sources)
     for source in sources:
         rows_before = rows
-        for batch in source.batches(key_types):
+        for batch in source.batches(key_types, classes):
             for key, group_labels, group_logits in _split(batch):
                 tallies[key].update(group_labels, group_logits)
             rows += len(batch.logits)
@@ -132,6 +144,19 @@ def score(
         overall.merge(tally)
     groups = (Group(key, tallies[key].compute()) for key in _in_order(tallies)) if by else ()
     return Report(overall.compute(), tuple(by), tuple(groups))
+
+
+def _classes(sources: Sequence[Source]) -> int | None:
+    """The length of the first list of logits; None where the logits are numbers."""
+    first = sources[0]
+    for source in sources:
+        if (source.classes is None) != (first.classes is None):
+            got, expected = ("numbers", "lists") if source.classes is None else ("lists", "numbers")
+            raise InputError(
+                f"{source.name}: column {source.logits!r}: got {got}, expected {expected} as in {first.name}; "
+                "score these files apart"
+            )
+    return first.classes
 
 
 def _kinds(sources: Sequence[Source], columns: int) -> list[set[pa.DataType]]:
@@ -181,3 +206,9 @@ def _is_number(value: Any) -> bool:
 def _binary_entropy(p: float) -> float:
     """-p log p - (1-p) log(1-p), with 0 log 0 = 0."""
     return -p * math.log(p) - (1 - p) * math.log1p(-p) if 0 < p < 1 else 0.0
+
+
+def _entropy(counts: Counter[int]) -> float:
+    """The sum of -p log p over the shares p of the counts, with log1p for the digits of a share next to 1."""
+    rows = counts.total()
+    return math.fsum(count * math.log1p((rows - count) / count) for count in counts.values()) / rows
