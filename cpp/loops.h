@@ -96,6 +96,7 @@ struct Block {
   double x[block], z[block], w[block];
   Pairs<low> u, s;  // u, and then the sigmoid in its place
   double loss[block], gradient[block], hessian[block];
+  uint64_t open[block];
 };
 
 // Computes the wanted values of n elements; false if one of them is open. Three loops, because a processor looks ahead
@@ -110,10 +111,11 @@ XENT_INLINE bool compute(Block<!Format::narrow>& b, double divisor, int n) {
     if constexpr (wanted & loss_wanted) P::put(b.s, i, q.s);
     if constexpr (wanted & (gradient_wanted | hessian_wanted)) P::put(b.u, i, q.sigmoid);
   }
-  uint64_t open = 0;  // not a bool: conditional reductions over two types are not vectorised
+  uint64_t any = 0;  // not a bool: conditional reductions over two types are not vectorised
   for (int i = 0; i < n; ++i) {
     const Element e{b.x[i], b.z[i], wanted & weighted ? b.w[i] : 1, divisor};
     const Tail t{softplus<wide>(e.x, P::get(b.s, i)), P::get(b.u, i)};
+    uint64_t open = 0;
     const auto keep = [&](Decision d, double* to) {
       to[i] = d.value;
       open |= d.open ? uint64_t{1} : uint64_t{0};
@@ -121,14 +123,17 @@ XENT_INLINE bool compute(Block<!Format::narrow>& b, double divisor, int n) {
     if constexpr (wanted & loss_wanted) keep(decide<Format>(loss<Format, (wanted & weighted) != 0>(e, t)), b.loss);
     if constexpr (wanted & gradient_wanted) keep(decide<Format>(gradient<Format>(e, t)), b.gradient);
     if constexpr (wanted & hessian_wanted) keep(decide<Format>(hessian<Format>(t)), b.hessian);
+    b.open[i] = open;
+    any |= open;
   }
-  return open == 0;
+  return any == 0;
 }
 
 // Decides the open ones.
 template <class Format, unsigned wanted>
 XENT_NOINLINE void settle(Block<!Format::narrow>& b, double divisor, int n) {
   for (int i = 0; i < n; ++i) {
+    if (!b.open[i]) continue;
     const Element e{b.x[i], b.z[i], wanted & weighted ? b.w[i] : 1, divisor};
     const Tail t = tail<!Format::narrow>(e.x);
     constexpr bool w = (wanted & weighted) != 0;

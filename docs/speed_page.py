@@ -84,26 +84,26 @@ def aims(rows: list[Row]) -> str:
     lines = ["| float32, 2 threads, ratio to the limit | aim | xent | | fastest peer |", "|---|---:|---:|---|---|"]
     for (op, size), aim in AIMS.items():
         own = {row.contender: row for row in rows if is_main(row) and (row.op, row.size) == (op, size)}
-        best = min((row for name, row in own.items() if name not in ("limit", "xent")), key=lambda row: row.ratio_best)
-        reached = own["xent"].ratio_best
+        best = min((row for name, row in own.items() if name not in ("limit", "xent")), key=lambda row: row.ratio)
+        reached = own["xent"].ratio
         lines.append(
             f"| {OPS[op]}, {size} | {aim} | {reached:.2f} | {'reached' if reached <= aim else 'not reached'} "
-            f"| {best.contender} {best.ratio_best:.2f} |"
+            f"| {best.contender} {best.ratio:.2f} |"
         )
     return "\n".join(lines) + "\n"
 
 
 def markdown(rows: Iterable[Row], chosen: Callable[[Row], bool]) -> str:
-    """Return the tables of the chosen rows, one under the other."""
+    """Return the tables of the chosen rows, one under the other, each with its cases down and its contenders across."""
     lines = []
     for table in tables([row for row in rows if chosen(row)]):
-        lines += [f"**{table.title}**", "", f"| | {' | '.join('<br>'.join(case) for case in table.head)} |"]
-        lines += ["|---" + "|---:" * len(table.head) + "|"]
-        for name, cells in table.body:
-            mark = "**" if name == "xent" else ""
-            lines.append(f"| {name} | {' | '.join(f'{mark}{cell}{mark}' if cell else '' for cell in cells)} |")
+        names = [f"**{name}**" if name == "xent" else name for name, _ in table.body]
+        lines += [f"**{table.title}**", "", f"| | {' | '.join(names)} |", "|---" + "|---:" * len(names) + "|"]
+        for case, cells in zip(table.head, zip(*(cells for _, cells in table.body), strict=True), strict=True):
+            shown = [f"**{cell}**" if name == "**xent**" else cell for name, cell in zip(names, cells, strict=True)]
+            lines.append(f"| {', '.join(case)} | {' | '.join(shown)} |")
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 def plot(rows: list[Row], theme: str, path: Path) -> None:

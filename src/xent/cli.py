@@ -157,6 +157,40 @@ def accuracy(
     writers[format](rows, sys.stdout)
 
 
+@app.command()
+def bench(
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Threads; the default is what xent would use.")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="How to print the times.")] = Format.table,
+) -> None:
+    """Time xent, every installed peer and the limit side by side, in about a minute.
+
+    The limit is a loop that reads and writes the same arrays with as many threads and computes nothing. Every result
+    is verified before it is timed. Ratios are to the limit of the same round. JSON and CSV give all digits.
+    """
+    from xent.bench import BenchError, report, short
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
+    try:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task("", total=1.0)
+            rows = short(
+                threads,
+                progress=lambda what, share: bar.update(task, completed=share, description=what),
+                note=lambda text: console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
+            )
+    except BenchError as error:
+        typer.echo(f"xent bench: {error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("xent bench: interrupted; nothing was printed", err=True)
+        raise typer.Exit(130) from None
+    writers = {Format.table: report.write_table, Format.json: report.write_json, Format.csv: report.write_csv}
+    writers[format](rows, sys.stdout)
+
+
 _FRAMEWORKS = (
     *("torch", "jax", "tensorflow", "keras", "sklearn", "xgboost", "lightgbm", "catboost"),
     *("ml_dtypes", "pyarrow", "dask", "xarray", "pandas", "polars", "cupy"),

@@ -98,8 +98,7 @@ def measure(
     with ThreadPoolExecutor(threads) as pool:
         limits = dict(limit.candidates(case, logits, labels, pool, threads))
         times = interleave(limits | runs, seconds, repeat=math.prod(case.shape) < LARGE)
-    fastest = min(limits, key=lambda name: statistics.median(times[name]))
-    least = min(min(times[name]) for name in limits)
+    fastest = min(limits, key=lambda name: min(times[name]))
     named = {"limit": (times[fastest], fastest), **{name: (times[name], versions[name]) for name in runs}}
     elements = math.prod(case.shape)
     return [
@@ -108,7 +107,7 @@ def measure(
             ns_median=statistics.median(own) / elements,
             ns_best=min(own) / elements,
             ratio=float(np.median(np.divide(own, times[fastest]))),
-            ratio_best=min(own) / least,
+            ratio_best=min(own) / min(times[fastest]),
             rounds=len(own),
             version=version,
         )

@@ -6,6 +6,7 @@ line of JSON each; :func:`run_plan` starts it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -70,8 +71,9 @@ def run_plan(
         assert worker.stdin is not None  # for the type checker: both are pipes
         assert worker.stdout is not None
         try:
-            json.dump(plan._asdict(), worker.stdin)
-            worker.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it ended at once; its last words say why
+                json.dump(plan._asdict(), worker.stdin)
+                worker.stdin.close()
             for line in worker.stdout:
                 kind, *values = json.loads(line)
                 if kind == "row":

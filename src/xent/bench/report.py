@@ -35,8 +35,8 @@ class Table(NamedTuple):
 def tables(rows: Sequence[Row]) -> Iterator[Table]:
     """Give a table for each family of cases, number of threads and instruction set.
 
-    A cell is the ratio to the limit, of the best rounds of both; the limit's own is nanoseconds per element. Small
-    calls are in microseconds. The last line is how many times as long as xent the fastest peer takes.
+    A cell is the ratio to the limit of the same round, the median over the rounds; the limit's own is nanoseconds per
+    element. Small calls are in microseconds. The last line is how many times as long as xent the fastest peer takes.
     """
     for threads, isa in dict.fromkeys((row.threads, row.isa) for row in rows):
         for family, ops in FAMILIES.items():
@@ -61,12 +61,12 @@ def _cell(row: Row | None) -> str:
     if row is None:
         return ""
     if row.op == "call":
-        return f"{row.ns_best * int(row.size) / 1000:.2f}"
-    return f"{row.ns_best:.3f} ns" if row.contender == "limit" else f"{row.ratio_best:.2f}"
+        return f"{row.ns_median * int(row.size) / 1000:.2f}"
+    return f"{row.ns_median:.3f} ns" if row.contender == "limit" else f"{row.ratio:.2f}"
 
 
 def _lead(rows: Iterable[Row]) -> str:
-    ratios = {row.contender: row.ratio_best for row in rows}
+    ratios = {row.contender: row.ratio for row in rows}
     own, peers = ratios.get("xent"), [r for name, r in ratios.items() if name not in ("xent", "limit")]
     return f"{min(peers) / own:.2f}" if own and peers else ""
 

@@ -1,0 +1,97 @@
+"""The full benchmark: `python benchmarks/run.py`, about seven minutes, with every peer that is installed.
+
+It writes benchmarks/results/<processor>/<date>.csv plan by plan, so an interrupted run keeps what it has, and
+`python benchmarks/run.py 5 6` measures two of the plans again. `python docs/speed_page.py` makes the tables and the
+plot of the documentation from the latest file.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import re
+import sys
+import time
+from pathlib import Path
+
+from xent import _core
+from xent.bench import BenchError, Case, Plan, Row, run_plan
+from xent.bench.report import read_csv, write_csv, write_table
+from xent.bench.short import LARGE, SOFTMAX
+from xent.bench.short import SIGMOID as PEERS
+
+RESULTS = Path(__file__).parent / "results"
+FAST = ("xent", "torch eager", "torch.compile", "jax.jit", "TensorFlow XLA")
+COMPILED = ("xent", "torch.compile", "TensorFlow XLA")
+OPS = ("forward", "mean", "mean_and_grad", "grad_and_hess")
+
+SIGMOID = tuple(Case(op, "float32", "hard", (LARGE,), PEERS if "mean" in op else ()) for op in OPS)
+KINDS = (
+    *(
+        Case(op, dtype, labels, (LARGE,), PEERS)
+        for dtype, labels in (("float32", "soft"), ("float64", "hard"), ("float64", "soft"))
+        for op in ("forward", "mean_and_grad")
+    ),
+    *(Case(op, dtype, "hard", (LARGE,), FAST) for dtype in ("float16", "bfloat16") for op in OPS[:3]),
+    *(Case(op, "float32", kind, (LARGE,), ("xent", "torch.compile")) for kind in ("bool", "uint8") for op in OPS[:3]),
+)
+SIZES = (
+    *(Case(op, "float32", "hard", (10**power,)) for op in ("forward", "mean_and_grad") for power in range(1, 8)),
+    *(Case(op, "float32", "hard", (10**8,), COMPILED) for op in ("forward", "mean_and_grad")),
+)
+SPARSE = tuple(
+    Case(op, "float32", "class", shape) for op in ("sparse_forward", "sparse_mean_and_grad") for shape in SOFTMAX
+)
+CALLS = tuple(Case("call", "float32", "hard", (size,)) for size in (8, 1000))
+WIDE = (Case("forward", "float64", "hard", (LARGE,)),)
+
+PLANS = (
+    Plan(2, SIZES, seconds=0.5),
+    Plan(2, KINDS, seconds=2.0),
+    Plan(2, SIGMOID + WIDE, seconds=2.0, isa="avx2", names=FAST),
+    Plan(1, SIGMOID + WIDE, seconds=2.0, isa="avx2", names=FAST),
+    Plan(1, SIGMOID + WIDE + CALLS, seconds=2.0),
+    Plan(2, SIGMOID + SPARSE + CALLS, seconds=4.0),
+)
+
+
+def processor() -> str:
+    """Return the processor's model and how many of its cores there are, as the name of a folder."""
+    model = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        named = re.search(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        model = named.group(1) if named else model
+    return re.sub(r"[^a-z0-9]+", "-", f"{model} {os.cpu_count()} cores".lower()).strip("-")
+
+
+def main(chosen: list[int]) -> int:
+    """Run all plans, or those of these numbers, with progress on stderr; other rows of the same day stay."""
+    path = RESULTS / processor() / f"{datetime.date.today().isoformat()}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    begin = time.monotonic()
+    rows: dict[tuple, Row] = {}
+    if path.exists():
+        with path.open() as file:
+            rows = {row[:7]: row for row in read_csv(file)}
+
+    def note(text: str) -> None:
+        print(f"{time.monotonic() - begin:5.0f} s {text}", file=sys.stderr)
+
+    for number, plan in enumerate(PLANS, 1):
+        if (chosen and number not in chosen) or plan.isa not in ("", *_core.isas()):
+            continue
+        try:
+            new = run_plan(plan, lambda what, share, number=number: note(f"{number}: {share:4.0%} {what}"), note)
+        except BenchError as error:
+            note(f"plan {number}: {error}")
+            return 2
+        rows |= {row[:7]: row for row in new}
+        with path.open("w") as file:
+            write_csv(list(rows.values()), file)
+    write_table(list(rows.values()), sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main([int(number) for number in sys.argv[1:]]))
