@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from xent import _core
-from xent.accuracy import ZONES, Row, sweep, truths
+from xent.accuracy import Row, sweep, truths
 from xent.accuracy.peers import IMPLEMENTATIONS, Run
 from xent.accuracy.report import ulp_text
 
@@ -39,7 +39,10 @@ FAINT = {"light": "#888888", "dark": "#9a9a9a"}
 def main() -> None:
     """Measure, then write the table and the plots in both themes."""
     OUT.mkdir(exist_ok=True)
-    rows = sweep(progress=lambda what, share: print(f"{share:4.0%} {what}", file=sys.stderr))
+    measured = sweep(progress=lambda what, share: print(f"{share:4.0%} {what}", file=sys.stderr))
+    softmax = [row for row in measured if row.operation == "softmax" and row.dtype in ("float32", "float64")]
+    (OUT / "accuracy_softmax.md").write_text(table(softmax))
+    rows = [row for row in measured if row.operation == "sigmoid"]
     (OUT / "accuracy_table.md").write_text(table(rows))
     (OUT / "accuracy_witnesses.md").write_text(witnesses(rows))
     runs = {one.name: one.load() for one in IMPLEMENTATIONS if one.installed()}
@@ -57,9 +60,10 @@ def table(rows: list[Row]) -> str:
         f"{_core.isa()}. Largest errors in ulp, rounded up; **bold** where at most 0.5.",
         "",
     ]
+    zones = dict.fromkeys(row.zone.replace("|", r"\|") for row in rows)
     for dtype, output in dict.fromkeys((row.dtype, row.output) for row in rows):
-        lines += [f"| {dtype}, {output} | {' | '.join(zone.replace('|', chr(92) + '|') for zone in ZONES)} |"]
-        lines += ["|---" * (len(ZONES) + 1) + "|"]
+        lines += [f"| {dtype}, {output} | {' | '.join(zones)} |"]
+        lines += ["|---" * (len(zones) + 1) + "|"]
         cells: dict[str, list[str]] = {}
         for row in rows:
             if (row.dtype, row.output) != (dtype, output):

@@ -12,8 +12,19 @@ Nothing here is imported by ``import xent``, and no framework is imported before
 array([11652888.])
 """
 
-from xent.accuracy.meter import Truth, truths, ulp_errors
+from xent.accuracy.meter import Truth, softmax_truths, truths, ulp_errors
 from xent.accuracy.sweep import DTYPES, Row, available_dtypes, sweep
-from xent.accuracy.zones import ZONES
+from xent.accuracy.zones import SOFTMAX_ZONES, ZONES
 
-__all__ = ["DTYPES", "ZONES", "Row", "Truth", "available_dtypes", "sweep", "truths", "ulp_errors"]
+__all__ = [
+    "DTYPES",
+    "SOFTMAX_ZONES",
+    "ZONES",
+    "Row",
+    "Truth",
+    "available_dtypes",
+    "softmax_truths",
+    "sweep",
+    "truths",
+    "ulp_errors",
+]

@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xent.accuracy.definition import Dyadic, loss_and_gradient
+from xent.accuracy.definition import Dyadic, loss_and_gradient, softmax_losses_and_gradients
 
 
 class Format(NamedTuple):
@@ -78,6 +78,23 @@ def truths(logits: np.ndarray, labels: np.ndarray) -> tuple[Truth, Truth]:
         losses.append(_in_units(loss, form))
         gradients.append(_in_units(gradient, form))
     return _truth(losses), _truth(gradients)
+
+
+def softmax_truths(logits: np.ndarray, labels: np.ndarray) -> tuple[Truth, Truth]:
+    """Return the true losses and the true gradients of rows of finite logits, in the format of the logits.
+
+    ``labels`` are class indices of shape ``(rows, n)``: each row has n of them, and so n losses and n gradients. The
+    results have the shapes ``(rows, n)`` and ``(rows, n, classes)``.
+    """
+    form = FORMATS[logits.dtype.name]
+    losses, gradients = [], []
+    for row, own in zip(logits.astype(np.float64).tolist(), labels.tolist(), strict=True):
+        for loss, gradient in softmax_losses_and_gradients(row, own):
+            losses.append(_in_units(loss, form))
+            gradients.extend(_in_units(slope, form) for slope in gradient)
+    loss, gradient = _truth(losses), _truth(gradients)
+    shape = *labels.shape, logits.shape[1]
+    return Truth(*(v.reshape(labels.shape) for v in loss)), Truth(*(v.reshape(shape) for v in gradient))
 
 
 def ulp_errors(values: np.ndarray, truth: Truth) -> np.ndarray:

@@ -16,7 +16,10 @@ import numpy as np
 import xent
 
 Run = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Takes logits and labels of one dtype; returns losses and gradients of this dtype."""
+"""Takes logits and labels; returns losses and gradients of the dtype of the logits.
+
+Of the sigmoid: two arrays of this dtype. Of the softmax: rows of logits, and a class index for each row.
+"""
 
 
 class Implementation(NamedTuple):
@@ -27,6 +30,8 @@ class Implementation(NamedTuple):
     """What must be installed; the version shown is that of the last."""
     dtypes: str
     load: Callable[[], Run]
+    operation: str = "sigmoid"
+    """Or softmax."""
 
     def installed(self) -> bool:
         """Whether its packages are there. Imports none of them."""
@@ -86,13 +91,18 @@ def _load_tensorflow() -> Run:
 
 
 def _load_keras() -> Run:
-    """The loss of ``BinaryCrossentropy(from_logits=True)`` on the backend that the user's configuration names."""
+    """The loss of ``BinaryCrossentropy(from_logits=True)``."""
+    return _with_keras(lambda keras: lambda z, x: keras.ops.binary_crossentropy(z, x, from_logits=True))
+
+
+def _with_keras(loss_of: Callable[[Any], Loss]) -> Run:
+    """On the backend that the user's configuration names; ``loss_of`` is given the imported package."""
     _quiet_tensorflow()
     keras = importlib.import_module("keras")
     with_backend = {"torch": _with_torch, "jax": _with_jax, "tensorflow": _with_tensorflow}.get(keras.backend.backend())
     if with_backend is None:
         raise ImportError(f"no gradients on the {keras.backend.backend()} backend of Keras")
-    return with_backend(lambda z, x: keras.ops.binary_crossentropy(z, x, from_logits=True))
+    return with_backend(loss_of(keras))
 
 
 Loss = Callable[[Any, Any], Any]
@@ -169,4 +179,77 @@ IMPLEMENTATIONS = (
     Implementation("optax (JAX)", ("jax", "optax"), _ALL, _load_optax),
     Implementation("TensorFlow", ("tensorflow",), _ALL, _load_tensorflow),
     Implementation("Keras", ("keras",), _ALL, _load_keras),
+)
+
+
+def _load_softmax_numpy() -> Run:
+    """The formula of the textbooks, ``log(sum(exp(x - m))) - (x_y - m)``, and the probabilities minus the label."""
+
+    def run(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        powers = np.exp(shifted)
+        total = powers.sum(axis=-1, keepdims=True)
+        return np.log(total[:, 0]) - _of_label(shifted, labels), _minus_label(powers / total, labels)
+
+    return run
+
+
+def _load_softmax_scipy() -> Run:
+    special = importlib.import_module("scipy.special")
+
+    def run(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        loss = -_of_label(special.log_softmax(logits, axis=-1), labels)
+        gradient = _minus_label(special.softmax(logits, axis=-1), labels)
+        return loss.astype(logits.dtype), gradient.astype(logits.dtype)
+
+    return run
+
+
+def _load_softmax_sklearn() -> Run:
+    loss_of = importlib.import_module("sklearn._loss").HalfMultinomialLoss
+
+    def run(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        multinomial, classes = loss_of(n_classes=logits.shape[1]), labels.astype(logits.dtype)
+        return multinomial.loss(classes, logits), multinomial.gradient(classes, logits)
+
+    return run
+
+
+def _load_softmax_torch() -> Run:
+    torch = importlib.import_module("torch")
+    return _with_torch(lambda y, x: torch.nn.functional.cross_entropy(x, y, reduction="none"))
+
+
+def _load_softmax_optax() -> Run:
+    optax = importlib.import_module("optax")
+    return _with_jax(lambda y, x: optax.softmax_cross_entropy_with_integer_labels(x, y))
+
+
+def _load_softmax_tensorflow() -> Run:
+    tf = _import_tensorflow()
+    return _with_tensorflow(lambda y, x: tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=x))
+
+
+def _of_label(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return rows[np.arange(len(rows)), labels]
+
+
+def _minus_label(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    probabilities[np.arange(len(labels)), labels] -= probabilities.dtype.type(1)
+    return probabilities
+
+
+_SOFTMAX_LOADS = {
+    "xent": lambda: lambda x, y: xent.sparse_softmax_cross_entropy_value_and_grad(labels=y, logits=x),
+    "NumPy formula": _load_softmax_numpy,
+    "SciPy": _load_softmax_scipy,
+    "scikit-learn": _load_softmax_sklearn,
+    "PyTorch": _load_softmax_torch,
+    "optax (JAX)": _load_softmax_optax,
+    "TensorFlow": _load_softmax_tensorflow,
+    "Keras": lambda: _with_keras(lambda k: lambda y, x: k.ops.sparse_categorical_crossentropy(y, x, from_logits=True)),
+}
+
+SOFTMAX_IMPLEMENTATIONS = tuple(
+    one._replace(load=_SOFTMAX_LOADS[one.name], operation="softmax") for one in IMPLEMENTATIONS
 )

@@ -10,22 +10,26 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TextIO
 
-from xent.accuracy.sweep import Row
+from xent.accuracy.sweep import SOFTMAX_OUTPUTS, Row
 from xent.accuracy.zones import dtype_of
 
 
 def write_table(rows: Sequence[Row], out: TextIO) -> None:
-    """One table for each dtype: errors rounded up, logits and labels as their dtype prints them."""
+    """One table for each operation and dtype: errors rounded up, logits and labels as their dtype prints them.
+
+    A witness from a row of many classes is the row's number.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     console = Console(file=out, width=10_000)  # a witness cut to fit the terminal is none
-    for dtype, of_dtype in groupby(rows, attrgetter("dtype")):
-        table = Table(title=f"{dtype}: largest error in units in the last place", box=box.HORIZONTALS)
+    for (operation, dtype), of_dtype in groupby(rows, attrgetter("operation", "dtype")):
+        name = dtype if operation == "sigmoid" else f"{operation}, {dtype}"
+        table = Table(title=f"{name}: largest error in units in the last place", box=box.HORIZONTALS)
         table.add_column("zone, implementation")
-        for name in ("loss", "at logit", "label", "gradient", "at logit", "label"):
-            table.add_column(name, justify="right")
+        for column in _COLUMNS[operation]:
+            table.add_column(column, justify="left" if column == "at" else "right")
         for zone, of_zone in groupby(of_dtype, attrgetter("zone")):
             table.add_row(zone, style="bold")
             for implementation, outputs in groupby(of_zone, attrgetter("implementation")):
@@ -59,6 +63,14 @@ def ulp_text(error: float) -> str:
     return f"{math.ceil(error * 1000) / 1000:.3f}" if error < 10 else f"{math.ceil(error):d}"
 
 
-def _witness(row: Row) -> tuple[str, str]:
+_COLUMNS = {
+    "sigmoid": ("loss", "at logit", "label", "gradient", "at logit", "label"),
+    "softmax": tuple(column for output in SOFTMAX_OUTPUTS for column in (output, "at")),
+}
+
+
+def _witness(row: Row) -> tuple[str, ...]:
+    if row.operation == "softmax":
+        return (row.at,)
     scalar = dtype_of(row.dtype).type
     return str(scalar(row.logit)), str(scalar(row.label))

@@ -12,6 +12,8 @@ from xent.accuracy.meter import FORMATS
 
 Pairs = tuple[np.ndarray, np.ndarray]
 Zone = Callable[[np.random.Generator, int, np.dtype], Pairs]
+RowZone = Callable[[np.random.Generator, int, np.dtype], np.ndarray]
+"""Rows of so many logits in all, as nearly as rows can be."""
 
 
 def dtype_of(name: str) -> np.dtype:
@@ -28,6 +30,19 @@ def draw(zone: str, dtype: str, points: int) -> Pairs:
     pairs = np.stack([logits, labels], axis=1).astype(np.float64)
     pairs = np.unique(pairs[np.isfinite(pairs).all(axis=1)], axis=0)
     return pairs[:, 0].astype(target), pairs[:, 1].astype(target)
+
+
+def draw_rows(zone: str, dtype: str, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows of a softmax zone, one or as many as have ``points`` logits in all, and two labels for each row.
+
+    The labels are the first class with the largest logit, and another.
+    """
+    target = dtype_of(dtype)
+    rng = np.random.default_rng([list(SOFTMAX_ZONES).index(zone), *b"softmax", *dtype.encode()])
+    logits = SOFTMAX_ZONES[zone](rng, points, target).astype(target)
+    rows, classes = logits.shape
+    largest = logits.astype(np.float64).argmax(axis=1)
+    return logits, np.stack([largest, (largest + rng.integers(1, classes, rows)) % classes], axis=1)
 
 
 def _hard(bound: float) -> Zone:
@@ -73,6 +88,30 @@ def _either(rng: np.random.Generator, n: int, a: float, b: float) -> np.ndarray:
     return np.where(rng.random(n) < 0.5, float(a), float(b))
 
 
+def _normal(classes: int, scale: float) -> RowZone:
+    return lambda rng, n, dtype: rng.normal(0, scale, (-(-n // classes), classes))
+
+
+def _far_ahead(rng: np.random.Generator, n: int, dtype: np.dtype) -> np.ndarray:
+    """One class leads by up to where the probability of the others vanishes."""
+    rows = rng.normal(0, 1, (-(-n // 3), 3))
+    vanishing = math.log(2) * (1 - FORMATS[dtype.name].least)
+    rows[np.arange(len(rows)), rng.integers(0, 3, len(rows))] += rng.uniform(0, vanishing, len(rows))
+    return rows
+
+
+def _ties(rng: np.random.Generator, n: int, dtype: np.dtype) -> np.ndarray:
+    """Each logit is the row's first or its second number: two are equal, and in a quarter of the rows all three."""
+    pairs = rng.normal(0, 8, (-(-n // 3), 2))
+    return np.take_along_axis(pairs, rng.integers(0, 2, (len(pairs), 3)), axis=1)
+
+
+def _tiny_spread(rng: np.random.Generator, n: int, dtype: np.dtype) -> np.ndarray:
+    """Logits next to 0, down to half a unit of 1."""
+    sizes = np.exp2(rng.uniform(-FORMATS[dtype.name].digits, -3, (-(-n // 3), 1)))
+    return rng.normal(0, 1, (len(sizes), 3)) * sizes
+
+
 ZONES: dict[str, Zone] = {
     "hard, |x| < 20": _hard(20),
     "hard, |x| < 100": _hard(100),
@@ -80,4 +119,14 @@ ZONES: dict[str, Zone] = {
     "near-certain": _near_certain,
     "tails": _tails,
     "root of gradient": _root,
+}
+
+SOFTMAX_ZONES: dict[str, RowZone] = {
+    "spread 1": _normal(3, 1),
+    "spread 30": _normal(3, 30),
+    "one far ahead": _far_ahead,
+    "ties": _ties,
+    "tiny spread": _tiny_spread,
+    "10 classes": _normal(10, 4),
+    "1000 classes": _normal(1000, 4),
 }
