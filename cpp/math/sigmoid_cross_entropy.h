@@ -1,7 +1,7 @@
 // Loss, gradient and hessian of one element, with bounds on their errors.
 //
 // Claim: |value - truth| <= error for all three, before the last rounding. A decided narrow value is correctly rounded.
-// A decided float64 loss is within 0.75 ulp (1 ulp below 2^-1019), hard-label gradient and hessian within 1 ulp, and a
+// A decided float64 loss is within 0.75 ulp, hard-label gradient and hessian within 1 ulp, and a
 // soft label's gradient within 1 ulp + 2^-56 (|a| + sigmoid(-|x|)), its sign exact.
 // Method, with a = 1 - z for x > 0 and -z otherwise:
 //     loss     = x a + softplus(-|x|)        no cancellation for z in [0, 1]
@@ -58,7 +58,8 @@ XENT_INLINE Estimate loss(Element e, const Tail& tail) {
     const Pair xa = two_product(x, a.hi);
     const Pair sum = two_sum(xa.hi, l.hi);
     const double value = last_sum(sum.hi, sum.lo + (xa.lo + fma(x, a.lo, l.lo)));
-    return {value, (absolute(xa.hi) + absolute(l.hi)) * wide_error};
+    const bool rounded_twice = value != 0 && absolute(value) < 0x1p-1019;  // as its terms were
+    return {value, rounded_twice ? infinity : (absolute(xa.hi) + absolute(l.hi)) * wide_error};
   }
 }
 

@@ -65,9 +65,8 @@ struct Expansion {
 // hi + lo to the format. Rounding to odd first makes the second rounding harmless: a double has two digits to spare.
 template <class Format>
 XENT_INLINE double round_once(Pair a) {
-  if (!Format::narrow || a.lo == 0) return Format::round(a.hi);
   const auto bits = bit_cast<uint64_t>(a.hi);
-  if (bits & 1) return Format::round(a.hi);
+  if (!Format::narrow || a.lo == 0 || (bits & 1)) return Format::round(a.hi);
   return Format::round(bit_cast<double>((a.lo > 0) == (a.hi > 0) ? bits + 1 : bits - 1));
 }
 
@@ -92,19 +91,32 @@ XENT_NOINLINE Tiny exp_of_minus(double size) {
 
 XENT_INLINE Pair scaled(Pair a, double scale) { return {a.hi * scale, a.lo * scale}; }
 
+// a * unit to the format. Where the product of hi is a subnormal double, it was rounded without lo: lo decides a tie.
+template <class Format>
+XENT_INLINE double round_scaled(Pair a, double unit) {
+  const double value = a.hi * unit;
+  if (Format::narrow || unit == 1 || absolute(value) >= 0x1p-1022) return round_once<Format>(scaled(a, unit));
+  const double rest = a.hi - value * (1 / unit), half = 0x1p-1074 * (0.5 / unit);
+  if (rest == half && a.lo > 0) return value + 0x1p-1074;
+  if (rest == -half && a.lo < 0) return value - 0x1p-1074;
+  return value;
+}
+
 template <class Format, bool weighted>
 XENT_NOINLINE double exact_loss(Element e) {
   const Tiny u = exp_of_minus<Format>(absolute(e.x));
-  const Pair softplus = u.scale == 1 ? log_one_plus(u.value) : scaled(u.value, u.scale);  // log(1 + u) = u below 2^-256
   const Pair negatives = one_minus(e.z), positives = weighted ? two_product(e.w, e.z) : Pair{e.z, 0};
   const Pair a = e.x > 0 ? negatives : -positives;
+  const bool tiny = u.scale == 0x1p-256 && absolute(a.hi) < 0x1p200;  // then log(1 + u) = u, and all is 2^256 as large
+  const double root = tiny ? 0x1p128 : 1;
+  const Pair softplus = u.scale == 1 ? log_one_plus(u.value) : tiny ? u.value : scaled(u.value, u.scale);
   Expansion sum;
   if (a.hi != 0) {  // 0 * inf = 0
-    sum.add_product(e.x, a.lo);
-    sum.add_product(e.x, a.hi);
+    sum.add_product(e.x * root, a.lo * root);
+    sum.add_product(e.x * root, a.hi * root);
   }
   sum.add(weighted ? (negatives + positives) * softplus : softplus);
-  return round_once<Format>(sum.leading());
+  return round_scaled<Format>(sum.leading(), tiny ? 0x1p-256 : 1);
 }
 
 template <class Format>
@@ -131,7 +143,7 @@ XENT_NOINLINE double exact_gradient(Element e) {
     sum.add(scaled(e.x > 0 ? one_minus(e.z) : Pair{-e.z, 0}, 1 / unit));
   }
   const Pair total = sum.leading();
-  const double value = round_once<Format>(scaled(total / Pair{e.n, 0}, unit));
+  const double value = round_scaled<Format>(total / Pair{e.n, 0}, unit);
   return total.hi < 0 && value == 0 ? -0.0 : value;
 }
 

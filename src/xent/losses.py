@@ -55,8 +55,7 @@ def sigmoid_cross_entropy_with_logits(
     inf for ``z < 1``. A nan in either argument gives nan. Subnormal results are kept, not flushed to 0.
 
     Accuracy: float16, bfloat16 and float32 losses are correctly rounded, whatever the label. float64 losses are within
-    0.75 ulp for labels in [0, 1], 1 ulp where they are below 2**-1019. The bits depend on the two values alone; a nan
-    is a nan.
+    0.75 ulp for labels in [0, 1]. The bits depend on the two values alone; a nan is a nan.
 
     Source: the operation of this name in TensorFlow, whose signature and examples these are.
 
