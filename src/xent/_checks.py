@@ -66,11 +66,7 @@ def softmax_pair(labels: Any, logits: Any, axis: Any, name: str | None = None) -
 
 def sparse_pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
     """Return class indices as int64, each of them a class, and logits."""
-    if labels is None or logits is None:
-        _both(labels, logits, name)
-    labels, logits = _array("labels", labels, name), _array("logits", logits, name)
-    _dtype("logits", logits, _LOGITS, "float16, bfloat16, float32 or float64", name)
-    _dtype("labels", labels, _INTEGERS, "integer class indices", name, "numpy.int64")
+    labels, logits = _both(labels, logits, name, _INTEGERS, "integer class indices", "numpy.int64")
     if logits.ndim == 0 or labels.shape != logits.shape[:-1]:
         raise ValueError(
             _prefix(name) + "labels must have the shape of logits without its last axis, the classes: "
@@ -87,14 +83,21 @@ def sparse_pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any,
     return labels.astype(np.int64, copy=False) if isinstance(labels, np.ndarray) else labels, logits
 
 
-def _both(labels: Any, logits: Any, name: str | None) -> tuple[Any, Any]:
+def _both(
+    labels: Any,
+    logits: Any,
+    name: str | None,
+    characters: str = _LABELS,
+    expected: str = "a float of at most 64 bits, an integer or bool",
+    hint: str = "numpy.float64",
+) -> tuple[Any, Any]:
     if labels is None or logits is None:
         missing = " and ".join(k for k, v in (("labels", labels), ("logits", logits)) if v is None)
         raise ValueError(_prefix(name) + f"both labels and logits must be provided, {missing} missing. Pass both.")
     logits = _array("logits", logits, name)
     labels = _array("labels", labels, name)
-    _dtype("logits", logits, _LOGITS, "float16, bfloat16, float32 or float64", name)
-    _dtype("labels", labels, _LABELS, "a float of at most 64 bits, an integer or bool", name)
+    _dtype("logits", logits, _LOGITS, "float16, bfloat16, float32 or float64", name, "numpy.float32")
+    _dtype("labels", labels, characters, expected, name, hint)
     return labels, logits
 
 
@@ -186,14 +189,13 @@ def _array(argument: str, value: Any, name: str | None) -> Any:
 
 
 def _dtype(
-    argument: str, array: Any, characters: str, expected: str, name: str | None, hint: str | None = None
+    argument: str, array: Any, characters: str, expected: str, name: str | None, hint: str = "numpy.float64"
 ) -> None:
     dtype = array.dtype
     if isinstance(dtype, np.dtype) and (
         dtype.char in characters or (dtype.name == "bfloat16" and _LOGITS in characters)
     ):  # pandas has others
         return
-    hint = hint or ("numpy.float32" if argument == "logits" else "numpy.float64")
     raise TypeError(
         _prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. Convert with {argument}.astype({hint})."
     )

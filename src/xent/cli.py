@@ -15,7 +15,8 @@ import sys
 from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, Any
 
 import xent
 
@@ -88,18 +89,38 @@ def evaluate(
     except ModuleNotFoundError as error:
         raise _without(error) from None
 
+    with _exits("eval", InputError), _progress() as progress:
+        scores = score(files, logits=logits, labels=labels, by=by or (), progress=progress)
+    _print(report, format, scores)
+
+
+@contextlib.contextmanager
+def _exits(command: str, bad_input: type[Exception]) -> Iterator[None]:
+    """One line on stderr and an exit code for what a command may raise."""
     try:
-        with _progress() as progress:
-            scores = score(files, logits=logits, labels=labels, by=by or (), progress=progress)
-    except InputError as error:
-        typer.echo(f"xent eval: {error}", err=True)
+        yield
+    except bad_input as error:
+        typer.echo(f"xent {command}: {error}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        typer.echo("xent eval: interrupted; nothing was printed", err=True)
+        typer.echo(f"xent {command}: interrupted; nothing was printed", err=True)
         raise typer.Exit(130) from None
+
+
+def _print(report: ModuleType, format: Format, results: Any) -> None:
     writers = {Format.table: report.write_table, Format.json: report.write_json, Format.csv: report.write_csv}
-    writers[format](scores, sys.stdout)
+    writers[format](results, sys.stdout)
     sys.stdout.flush()  # while an error can still be reported
+
+
+@contextlib.contextmanager
+def _described_progress() -> Iterator[tuple[Console, Callable[[str, float], None]]]:
+    """A bar on stderr that names what is measured; nothing where that is no terminal."""
+    console = Console(stderr=True)
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+        yield console, lambda what, share: bar.update(task, completed=share, description=what)
 
 
 @contextlib.contextmanager
@@ -138,23 +159,9 @@ def accuracy(
     """
     from xent.accuracy import report, sweep
 
-    console = Console(stderr=True)
-    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
-    try:
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("", total=1.0)
-            rows = sweep(
-                [one.value for one in dtype or ()],
-                progress=lambda what, share: bar.update(task, completed=share, description=what),
-            )
-    except ValueError as error:
-        typer.echo(f"xent accuracy: {error}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("xent accuracy: interrupted; nothing was printed", err=True)
-        raise typer.Exit(130) from None
-    writers = {Format.table: report.write_table, Format.json: report.write_json, Format.csv: report.write_csv}
-    writers[format](rows, sys.stdout)
+    with _exits("accuracy", ValueError), _described_progress() as (_, progress):
+        rows = sweep([one.value for one in dtype or ()], progress=progress)
+    _print(report, format, rows)
 
 
 @app.command()
@@ -171,24 +178,13 @@ def bench(
     """
     from xent.bench import BenchError, report, short
 
-    console = Console(stderr=True)
-    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
-    try:
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("", total=1.0)
-            rows = short(
-                threads,
-                progress=lambda what, share: bar.update(task, completed=share, description=what),
-                note=lambda text: console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
-            )
-    except BenchError as error:
-        typer.echo(f"xent bench: {error}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("xent bench: interrupted; nothing was printed", err=True)
-        raise typer.Exit(130) from None
-    writers = {Format.table: report.write_table, Format.json: report.write_json, Format.csv: report.write_csv}
-    writers[format](rows, sys.stdout)
+    with _exits("bench", BenchError), _described_progress() as (console, progress):
+        rows = short(
+            threads,
+            progress=progress,
+            note=lambda text: console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
+        )
+    _print(report, format, rows)
 
 
 _FRAMEWORKS = (
