@@ -31,56 +31,82 @@ def pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
     ):
         labels, logits = _both(labels, logits, name)
     if logits.shape != labels.shape:
+        same_shape(labels.shape, logits.shape, name)
+    return labels, logits
+
+
+def same_shape(labels: Any, logits: Any, name: str | None = None) -> None:
+    """Refuse shapes that differ: (n,) against (n, 1) would silently make (n, n)."""
+    if tuple(logits) != tuple(labels):
         raise ValueError(
-            _prefix(name) + f"logits and labels must have the same shape, got {logits.shape} and {labels.shape}. "
+            _prefix(name) + f"logits and labels must have the same shape, got {tuple(logits)} and {tuple(labels)}. "
             "Reshape one, or use xent.ufuncs for broadcasting."
         )
-    return labels, logits
 
 
 def softmax_pair(labels: Any, logits: Any, axis: Any, name: str | None = None) -> tuple[Any, Any, int]:
     """Return labels of the shape of logits, logits, and the axis of the classes."""
     labels, logits = _both(labels, logits, name)
+    axis = softmax_shapes(labels.shape, logits.shape, axis, name)
+    if labels.shape != logits.shape:
+        labels = np.broadcast_to(labels, logits.shape)
+    return labels, logits, axis
+
+
+def softmax_shapes(labels: Any, logits: Any, axis: Any, name: str | None = None) -> int:
+    """Return the axis of the classes, of shapes that fit each other."""
+    labels, logits = tuple(labels), tuple(logits)
     try:
         axis = operator.index(axis)
-        valid = -logits.ndim <= axis < logits.ndim
+        valid = -len(logits) <= axis < len(logits)
     except TypeError:
         valid = False
-    if not logits.ndim:
+    if not logits:
         raise ValueError(_prefix(name) + "logits must have an axis of classes, got shape (). Pass one logit per class.")
     if not valid:
         raise ValueError(
-            _prefix(name) + f"axis must be an integer from {-logits.ndim} to {logits.ndim - 1} for logits of shape "
-            f"{logits.shape}, got {axis!r}. Pass the axis of the classes."
+            _prefix(name) + f"axis must be an integer from {-len(logits)} to {len(logits) - 1} for logits of shape "
+            f"{logits}, got {axis!r}. Pass the axis of the classes."
         )
-    _classes(logits.shape, axis, name)
-    if labels.shape != logits.shape:
-        if not _fits(labels.shape, logits.shape):
-            raise ValueError(
-                _prefix(name) + "labels must have the shape of logits, or broadcast to it without enlarging it, got "
-                f"{labels.shape} for logits of shape {logits.shape}. Reshape the labels."
-            )
-        labels = np.broadcast_to(labels, logits.shape)
-    return labels, logits, axis
+    _classes(logits, axis, name)
+    if not _fits(labels, logits):
+        raise ValueError(
+            _prefix(name) + "labels must have the shape of logits, or broadcast to it without enlarging it, got "
+            f"{labels} for logits of shape {logits}. Reshape the labels."
+        )
+    return axis
 
 
 def sparse_pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
     """Return class indices as int64, each of them a class, and logits."""
     labels, logits = _both(labels, logits, name, _INTEGERS, "integer class indices", "numpy.int64")
-    if logits.ndim == 0 or labels.shape != logits.shape[:-1]:
+    sparse_shapes(labels.shape, logits.shape, name)
+    if isinstance(labels, np.ndarray):
+        known_classes(labels, logits.shape[-1], name)
+        labels = labels.astype(np.int64, copy=False)
+    return labels, logits
+
+
+def sparse_shapes(labels: Any, logits: Any, name: str | None = None) -> None:
+    """Refuse labels that are not one for each row of logits, and rows of no class."""
+    labels, logits = tuple(labels), tuple(logits)
+    if not logits or labels != logits[:-1]:
         raise ValueError(
             _prefix(name) + "labels must have the shape of logits without its last axis, the classes: "
-            f"got logits of shape {logits.shape} and labels of shape {labels.shape}. Reshape one."
+            f"got logits of shape {logits} and labels of shape {labels}. Reshape one."
         )
-    classes = _classes(logits.shape, -1, name)
-    if isinstance(labels, np.ndarray) and labels.size and not (labels.min() >= 0 and labels.max() < classes):
+    _classes(logits, -1, name)
+
+
+def known_classes(labels: np.ndarray, classes: int, name: str | None = None) -> None:
+    """Refuse the first label that is no class."""
+    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
         index = np.unravel_index(np.argmax((labels < 0) | (labels >= classes)), labels.shape)
         where = f"labels[{', '.join(map(str, index))}]" if index else "labels"
         raise ValueError(
             _prefix(name) + f"labels must be class indices from 0 to {classes - 1}, got {labels[index]} at {where}. "
             "Correct it, or drop the row."
         )
-    return labels.astype(np.int64, copy=False) if isinstance(labels, np.ndarray) else labels, logits
 
 
 def _both(
@@ -91,9 +117,7 @@ def _both(
     expected: str = "a float of at most 64 bits, an integer or bool",
     hint: str = "numpy.float64",
 ) -> tuple[Any, Any]:
-    if labels is None or logits is None:
-        missing = " and ".join(k for k, v in (("labels", labels), ("logits", logits)) if v is None)
-        raise ValueError(_prefix(name) + f"both labels and logits must be provided, {missing} missing. Pass both.")
+    provided(labels, logits, name)
     logits = _array("logits", logits, name)
     labels = _array("labels", labels, name)
     _dtype("logits", logits, _LOGITS, "float16, bfloat16, float32 or float64", name, "numpy.float32")
@@ -101,13 +125,19 @@ def _both(
     return labels, logits
 
 
-def _classes(shape: tuple[int, ...], axis: int, name: str | None) -> int:
+def provided(labels: Any, logits: Any, name: str | None = None) -> None:
+    """Refuse a missing argument."""
+    if labels is None or logits is None:
+        missing = " and ".join(k for k, v in (("labels", labels), ("logits", logits)) if v is None)
+        raise ValueError(_prefix(name) + f"both labels and logits must be provided, {missing} missing. Pass both.")
+
+
+def _classes(shape: tuple[int, ...], axis: int, name: str | None) -> None:
     if shape[axis] == 0:
         raise ValueError(
             _prefix(name) + f"logits must have at least one class, got shape {shape} with none along axis {axis}. "
             "A softmax over nothing is not defined."
         )
-    return shape[axis]
 
 
 def _fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:

@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+# The package that an array's type comes from, and the module here that knows it.
+_ADAPTERS = {
+    "torch": "torch",
+    "jax": "jax",
+    "jaxlib": "jax",
+    "tensorflow": "tensorflow",
+    "cupy": "_array_api",
+}
+
 PYTHON_TYPES = (bool, int, float, complex, str, list, tuple)
+
+
+def adapter(logits: Any) -> ModuleType | None:
+    """The adapter of the framework that the logits come from, or None: what computes here.
+
+    It has functions of the names and arguments of this library's own. Labels follow the logits, never the reverse.
+    """
+    name = _adapter_of(type(logits))
+    return None if name is None else importlib.import_module(f"xent.{name}")
+
+
+@functools.lru_cache(maxsize=256)
+def _adapter_of(kind: type) -> str | None:
+    packages = [base.__module__.partition(".")[0] for base in kind.__mro__]  # a subclass from elsewhere is a tensor too
+    for package in packages:
+        if package in _ADAPTERS:
+            return _ADAPTERS[package]
+    takes_ufuncs = "numpy" in packages or hasattr(kind, "__array_ufunc__")
+    return "_array_api" if hasattr(kind, "__array_namespace__") and not takes_ufuncs else None
 
 
 def is_numpy(value: Any) -> bool:
