@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("module", ["losses", "exact", "ufuncs", "threads"])
+@pytest.mark.parametrize("module", ["losses", "softmax", "exact", "ufuncs", "threads"])
 def test_docstrings(module):
     module = importlib.import_module(f"xent.{module}")
     failures, tried = doctest.testmod(module)
