@@ -5,8 +5,8 @@ the methods that its host asks for; none imports it. For a margin ``x`` with lab
 and ``w = pos_weight``::
 
     loss     = s * (w * z * -log(p) + (1 - z) * -log(1 - p)),   p = sigmoid(x)
-    gradient = m * (p - w * z / (1 - z + w * z)),               m = s * (1 - z + w * z)
-    hessian  = m * p * (1 - p)
+    gradient = s * (w * z * (p - 1) + (1 - z) * p)
+    hessian  = s * (w * z + (1 - z)) * p * (1 - p)
 
 Labels are hard or soft, from 0 to 1. A label that is nan or :data:`NOT_COUNTED` is not counted: it has no gradient, no
 hessian and no part in the metric, by selection, whatever its margin.
@@ -48,15 +48,18 @@ class _Loss:
     def _grad_and_hess(self, labels: Any, margins: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray]:
         """The derivatives, of the dtype of the margins."""
         margins, labels, counted, weight = _unpacked(labels, margins, sample_weight)
-        positive = labels * self.pos_weight
-        mass = positive + (1 - labels)
-        # The weighted loss is mass times the loss of the label positive / mass. Without pos_weight mass is exactly 1.
-        target = np.divide(positive, mass, out=np.zeros_like(mass), where=mass > 0)
-        scale = mass if weight is None else mass * weight
-        return tuple(
-            np.where(counted & (scale != 0), scale * derivative, 0).astype(margins.dtype)
-            for derivative in sigmoid_cross_entropy_grad_and_hess(labels=target, logits=margins)
-        )  # type: ignore[return-value]
+        if np.all(np.equal(self.pos_weight, 1)):
+            gradient, hessian = sigmoid_cross_entropy_grad_and_hess(labels=labels, logits=margins)
+        else:  # part by part: of a hard label one is 0 and the other keeps its digits
+            whole = np.ones(margins.shape, bool)
+            positive, hessian = sigmoid_cross_entropy_grad_and_hess(labels=whole, logits=margins)
+            negative, _ = sigmoid_cross_entropy_grad_and_hess(labels=~whole, logits=margins)
+            weighted = labels * self.pos_weight
+            gradient = weighted * positive + (1 - labels) * negative
+            hessian = (weighted + (1 - labels)) * hessian
+        if weight is not None:
+            gradient, hessian, counted = gradient * weight, hessian * weight, counted & (weight != 0)
+        return _selected(counted, gradient, margins), _selected(counted, hessian, margins)
 
     def _counted_losses(self, labels: Any, margins: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray | None]:
         """The losses of the counted labels in float64, and their samples' weights."""
@@ -199,3 +202,8 @@ def _unpacked(labels: Any, margins: Any, weight: Any) -> tuple[np.ndarray, np.nd
     if weight is None or np.size(weight) == 0:  # XGBoost has no None
         return margins, labels, counted, None
     return margins, labels, counted, np.asarray(weight, np.float64).reshape(-1, *[1] * (margins.ndim - 1))
+
+
+def _selected(counted: np.ndarray, values: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """The values of what is counted, else 0, as hosts keep them."""
+    return np.where(counted, values, 0).astype(like.dtype)
