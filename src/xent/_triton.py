@@ -8,6 +8,9 @@ half its lanes memory, not arithmetic, sets the pace.
 ``TRITON_INTERPRET=1`` runs them on a CPU, for tests.
 """
 
+# pyright: reportArgumentType=false, reportCallIssue=false
+# Triton reads these functions' source itself: neither constexpr nor the options of a launch are Python's types.
+
 from __future__ import annotations
 
 import torch
