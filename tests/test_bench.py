@@ -62,7 +62,12 @@ def test_bfloat16_is_drawn_computed_and_checked():
 @pytest.mark.parametrize("name", ["scikit-learn", "numexpr", "torch eager", "jax.jit", "TensorFlow eager"])
 def test_the_results_of_frameworks_pass(name, case):
     x, z = cases.draw(case)
-    prepared = contender(name)(case, x, z)
+    try:
+        prepared = contender(name)(case, x, z)
+    except RuntimeError as error:
+        if "cannot be modified after initialization" not in str(error):
+            raise
+        pytest.skip("another test of this process has already set TensorFlow's threads")
     if prepared is None:
         pytest.skip(f"{name} has no {case}")
     cases.verify(case, name, result(prepared), cases.expected(case, x, z))

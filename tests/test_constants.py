@@ -32,13 +32,17 @@ def constants_of(file: str, name: str) -> list[float]:
     return [float.fromhex(number) for number in re.findall(HEX, found[1] or found[2])]
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_sollya_makes_the_constants_again(script):
+def printed_by(script: str) -> str:
     if not shutil.which("sollya"):
         pytest.skip("sollya is not installed: apt-get install sollya")
     path = ROOT / "tools" / "coefficients" / f"{script}.sollya"
     # Sollya's exit code is not 0 after a script without `quit`: what it printed decides.
-    printed = subprocess.run(["sollya", path], capture_output=True, text=True, check=False, timeout=60).stdout
+    return subprocess.run(["sollya", path], capture_output=True, text=True, check=False, timeout=60).stdout
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_sollya_makes_the_constants_again(script):
+    printed = printed_by(script)
     made: dict[str, list[float]] = {}
     for name, number in re.findall(rf"^(\w+) ({HEX})$", printed, re.MULTILINE):
         made.setdefault(name, []).append(float.fromhex(number))
@@ -48,3 +52,20 @@ def test_sollya_makes_the_constants_again(script):
     header = (MATHS / list(SCRIPTS[script].values())[-1]).read_text()
     claimed = float(re.search(r"relative error of .*: 2\^(-[\d.]+)", header)[1])
     assert reached <= claimed < reached + 0.1
+
+
+def test_sollya_makes_the_constants_of_the_triton_kernels_again():
+    printed = printed_by("triton")
+    module = (ROOT / "src" / "xent" / "_triton.py").read_text()
+    for name in "EA":
+        made = [float.fromhex(number) for number in re.findall(rf"^{name} ({HEX})$", printed, re.MULTILINE)]
+        kept = [
+            float.fromhex(number)
+            for number in re.findall(rf'^{name}\d = _constant\("({HEX})"\)$', module, re.MULTILINE)
+        ]
+        assert made == kept != []
+    reached = re.search(r"^error 2 \^ (-[\d.]+) and 2 \^ (-[\d.]+)", printed, re.MULTILINE).groups()
+    claimed = re.findall(r"^# relative error of .*: 2\^(-[\d.]+)$", module, re.MULTILINE)
+    assert len(claimed) == 2
+    for one, other in zip(map(float, reached), map(float, claimed), strict=True):
+        assert one <= other < one + 0.1
