@@ -1,12 +1,12 @@
 """The scikit-learn adapter: its metric's own published cases in logits, the scorer in model selection, the display."""
 
+import doctest
 import math
 import re
 
 import numpy as np
 import pytest
 
-import xent
 from test_losses import EDGES, LN2
 
 pytest.importorskip("sklearn")
@@ -22,6 +22,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import xent.sklearn
 from xent.sklearn import ReliabilityDisplay, log_loss_from_logits, neg_log_loss_from_logits_scorer
 
 inf, nan = math.inf, math.nan
@@ -206,7 +207,9 @@ def test_a_scorer_that_knows_all_classes():
         (HistGradientBoostingClassifier(max_iter=5), 3, True),
         (LinearDiscriminantAnalysis(), 2, True),
         (LinearDiscriminantAnalysis(), 3, True),
+        (QuadraticDiscriminantAnalysis(), 2, True),
         (QuadraticDiscriminantAnalysis(), 3, True),
+        (OneVsRestClassifier(LogisticRegression()), 2, True),
         (SGDClassifier(loss="log_loss", random_state=0), 3, False),
         (OneVsRestClassifier(LogisticRegression()), 3, False),
         (AdaBoostClassifier(n_estimators=5), 2, True),
@@ -302,6 +305,10 @@ def test_display_refuses(ax):
     X, y = DATA[3]
     with pytest.raises(ValueError, match="binary classifier"):
         ReliabilityDisplay.from_estimator(LogisticRegression().fit(X[:, :1], y), X[:, :1], y)
+
+
+def test_docstrings():
+    assert doctest.testmod(xent.sklearn) == (0, 3)
 
 
 def test_matplotlib_is_imported_by_plot_alone():
