@@ -134,4 +134,5 @@ def _total(losses: Any) -> Any:
 
 
 def _mean(losses: Any) -> Any:
-    return da.from_delayed(delayed(ExactSum.mean)(_total(losses)), (), np.float64)
+    mean = delayed(ExactSum.mean)(_total(losses))
+    return da.from_delayed(delayed(np.float64)(mean), (), np.float64)
