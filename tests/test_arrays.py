@@ -14,6 +14,7 @@ import xent
 from oracle import bits
 from test_losses import EDGES, LN2
 from test_softmax import EDGES as SOFTMAX_EDGES
+from test_softmax import definition, hard_rows
 
 inf, nan = math.inf, math.nan
 
@@ -349,6 +350,20 @@ def test_softmax(host, dtype):
     mean, gradient = called(host, xent.sparse_softmax_cross_entropy_mean_and_grad, y, x)
     assert mean == pytest.approx(float(np.mean(want[0], dtype=np.float64)), rel=rtol)
     np.testing.assert_allclose(gradient, want[1] / 15, rtol=2 * rtol)
+
+
+@pytest.mark.parametrize("host", ["array-api-strict"], indirect=True)
+@pytest.mark.parametrize(("dtype", "bound"), [(np.float32, 0.501), (np.float64, 4)])
+def test_accuracy_of_hard_softmax_rows(host, dtype, bound):
+    rng = np.random.default_rng(0)
+    for values in filter(lambda row: row.size <= 65, hard_rows(np.dtype(dtype), rng)):
+        x, n = values.astype(dtype), values.size
+        for label in {0, n // 2, n - 1, int(np.argmax(x))}:
+            got, slope = called(host, xent.sparse_softmax_cross_entropy_value_and_grad, label, x)
+            loss, gradient = definition(x, np.arange(n) == label)
+            assert oracle.ulps(got, loss, np.dtype(dtype)) <= bound
+            for j in {label, int(np.argmax(x)), *rng.integers(0, n, 8)}:
+                assert oracle.ulps(slope[j], gradient[j], np.dtype(dtype)) <= bound
 
 
 @FORMULAS

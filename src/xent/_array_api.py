@@ -4,7 +4,7 @@ The array's own namespace computes, in float64 with the formulas of ``_formulas`
 logits. Shapes, dtypes, special values and errors are those of the functions of the same names in ``xent``.
 
 Accuracy, for labels from 0 to 1 and an exp, log1p and division within 1 ulp: float16 and float32 within 0.501 ulp,
-float64 losses, hessians and gradients of hard labels within 4 ulp; other gradients in units of their larger term.
+float64 within 4 ulp; the gradients of soft labels in units of the larger of their terms.
 """
 
 from __future__ import annotations
