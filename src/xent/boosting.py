@@ -78,7 +78,7 @@ class _TreeLoss(_Loss):
         return self._grad_and_hess(data.get_label(), preds, data.get_weight())
 
     def sklearn_objective(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return gradient and hessian, for the classes in scikit-learn's style; one of them asks for this very name."""
+        """Return gradient and hessian, for the classes in scikit-learn's style; ``sample_weight`` is XGBoost's name."""
         return self._grad_and_hess(y_true, y_pred, sample_weight)
 
 
