@@ -24,7 +24,7 @@ from .losses import sigmoid_cross_entropy_grad_and_hess, weighted_cross_entropy_
 __all__ = ["NOT_COUNTED", "CatBoostLoss", "LightGBMLoss", "XGBoostLoss"]
 
 NOT_COUNTED = -9.0
-"""Stands for nan in the labels given to a host: XGBoost and CatBoost refuse nan, LightGBM reads it as 0."""
+"""What stands for nan in the labels of a host, where XGBoost and CatBoost refuse nan and LightGBM reads it as 0."""
 
 _NAME = "sigmoid_cross_entropy"
 
