@@ -23,6 +23,7 @@ def kind(module, *bases, **attributes):
         (kind("jax._src.interpreters.partial_eval"), "jax"),
         (kind("tensorflow.python.framework.ops"), "tensorflow"),
         (kind("cupy", __array_ufunc__=None), "_array_api"),
+        (kind("dask.array.core", __array_ufunc__=None), "dask"),
         (kind("strict", __array_namespace__=None), "_array_api"),
         (kind("lazy", __array_namespace__=None, __array_ufunc__=None), None),  # takes the ufuncs themselves
         (kind("torchlike"), None),

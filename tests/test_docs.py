@@ -12,7 +12,15 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+HOST_PAGES = sorted((ROOT / "docs" / "hosts").glob("*.md"))
+
+
+def blocks_of(text):
+    """The language and the text of each block."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+BLOCKS = blocks_of(README)
 
 
 @pytest.mark.parametrize("module", ["losses", "softmax", "exact", "ufuncs", "threads"])
@@ -33,20 +41,37 @@ def test_every_public_function_has_an_example_and_its_sections():
                 assert section in doc, (name, section)
 
 
-def printed_blocks():
-    """Python blocks of the README, each with the output block behind it."""
-    for (language, code), (after, output) in zip(BLOCKS, [*BLOCKS[1:], ("", "")], strict=True):
+def printed_blocks(blocks):
+    """Python blocks, each with the output block behind it."""
+    for (language, code), (after, output) in zip(blocks, [*blocks[1:], ("", "")], strict=True):
         if language == "python":
             yield pytest.param(code, output if after == "" else "", id=code.split("\n")[0])
 
 
-@pytest.mark.parametrize(("code", "output"), list(printed_blocks()))
-def test_readme_python(code, output):
-    assert output
+def printed_by(code, place, names):
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(code, "README.md", "exec"), {})
-    assert printed.getvalue() == output
+        exec(compile(code, place, "exec"), names)
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize(("code", "output"), list(printed_blocks(BLOCKS)))
+def test_readme_python(code, output):
+    assert output
+    assert printed_by(code, "README.md", {}) == output
+
+
+@pytest.mark.filterwarnings("ignore:Failed to import numba", "ignore:Can't optimze method")  # CatBoost's
+@pytest.mark.parametrize("page", HOST_PAGES, ids=lambda page: page.stem)
+def test_host_pages(page):
+    """A page's Python blocks in their order, as one session; a host that is missing ends it."""
+    names = {}
+    for code, output in (block.values for block in printed_blocks(blocks_of(page.read_text()))):
+        try:
+            assert printed_by(code, page.name, names) == output
+        except ModuleNotFoundError as missing:
+            pytest.skip(f"needs {missing.name}")
+    assert names
 
 
 def commands():

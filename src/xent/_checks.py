@@ -221,14 +221,14 @@ def _array(argument: str, value: Any, name: str | None) -> Any:
 def _dtype(
     argument: str, array: Any, characters: str, expected: str, name: str | None, hint: str = "numpy.float64"
 ) -> None:
-    dtype = array.dtype
-    if isinstance(dtype, np.dtype) and (
-        dtype.char in characters or (dtype.name == "bfloat16" and _LOGITS in characters)
-    ):  # pandas has others
-        return
-    raise TypeError(
-        _prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. Convert with {argument}.astype({hint})."
-    )
+    for dtype in [array.dtype] if hasattr(array, "dtype") else array.dtypes:  # a frame has one for each column
+        if not isinstance(dtype, np.dtype) or not (  # pandas has others
+            dtype.char in characters or (dtype.name == "bfloat16" and _LOGITS in characters)
+        ):
+            raise TypeError(
+                _prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. "
+                f"Convert with {argument}.astype({hint})."
+            )
 
 
 def _described(value: Any) -> str:

@@ -16,6 +16,7 @@ _ADAPTERS = {
     "jaxlib": "jax",
     "tensorflow": "tensorflow",
     "cupy": "_array_api",
+    "dask": "dask",
 }
 
 PYTHON_TYPES = (bool, int, float, complex, str, list, tuple)
