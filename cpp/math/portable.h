@@ -21,8 +21,10 @@ namespace XENT_NAMESPACE {
 
 #ifdef _MSC_VER
 XENT_INLINE double fma(double a, double b, double c) { return ::fma(a, b, c); }
+XENT_INLINE void prefetch(const char*) {}
 #else
 XENT_INLINE double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
+XENT_INLINE void prefetch(const char* p) { __builtin_prefetch(p); }  // p may lie outside of any array
 #endif
 
 template <class To, class From>

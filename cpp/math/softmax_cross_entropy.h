@@ -11,25 +11,33 @@
 // Method: exp and log1p in double; float64 keeps pairs in every sum.
 #pragma once
 
+#include "narrow_exp.h"
 #include "pair.h"
 #include "portable.h"
 #include "tail.h"
 
 namespace XENT_NAMESPACE {
 
-// The lowest power is far below what a narrow format holds. For float64 powers are 2^128 times as large: see tail.h.
+// For float64 powers are 2^128 times as large: see tail.h.
 template <bool wide>
 constexpr double softmax_unit = wide ? 0x1p128 : 1;
 
 // exp(x - m) in units, for x <= m.
 template <bool wide>
 XENT_INLINE Pair softmax_power(double x, double m) {
-  constexpr double least = wide ? -760 : -700;
-  const Pair d = two_sum(x, -m);
-  const Pair power = exp(d.hi < least ? least : d.hi, wide ? 128 : 0, absolute(d.hi) < 800 ? d.lo : 0);
-  const Pair e = wide ? fast_two_sum(power.hi, power.lo) : power;
-  const bool none = d.hi < least, same = x == m;  // nan is neither, and infinity less infinity is the same
-  return {none ? 0 : same ? softmax_unit<wide> : e.hi, none || same ? 0 : e.lo};
+  constexpr double least = wide ? -760 : -709;
+  const bool same = x == m;  // nan is not, and infinity less infinity is
+  if constexpr (wide) {
+    const Pair d = two_sum(x, -m);
+    const Pair power = exp(d.hi < least ? least : d.hi, 128, absolute(d.hi) < 800 ? d.lo : 0);
+    const Pair e = fast_two_sum(power.hi, power.lo);
+    const bool none = d.hi < least;
+    return {none ? 0 : same ? softmax_unit<wide> : e.hi, none || same ? 0 : e.lo};
+  } else {
+    const double d = x - m;
+    const NarrowPower power = narrow_exp(d < least ? least : d);
+    return {same ? 1 : power.fraction * power.scale, 0};
+  }
 }
 
 // z (m - x), where 0 * inf = 0 and the largest class has no distance, also at infinity.
