@@ -80,9 +80,9 @@ XENT_NOINLINE void gather_labels(Type type, Array from, int n, double* to) {
 enum Wanted : unsigned { loss_wanted = 1, gradient_wanted = 2, hessian_wanted = 4, weighted = 8 };
 
 // Pairs, whose low parts the narrow formats do not need.
-template <bool low>
+template <bool low, int size = block>
 struct Pairs {
-  double hi[block], lo[block];
+  double hi[size], lo[size];
 
   XENT_INLINE void put(Pairs& to, int i, Pair a) {
     to.hi[i] = a.hi;

@@ -61,7 +61,7 @@ void rows(Format format, const SoftmaxTask& task, size_t start, size_t count, So
     return;
   }
   if (n <= most_shared) {
-    const size_t most = static_cast<size_t>(most_rows) / n / 8 * 8;
+    const size_t fit = static_cast<size_t>(tile_size<!Format::narrow>) / n / 8 * 8, most = fit < most_rows ? fit : most_rows;
     for (size_t row = start; row < end; row += most)
       shared_rows(format, task, row, static_cast<int>(end - row < most ? end - row : most));
     return;

@@ -13,6 +13,9 @@ constexpr int lanes = 16;
 // Below this distance from the largest logit exp needs no care.
 constexpr double calm_distance = 700;
 
+// What is left of a sum less 1 has enough digits above this.
+constexpr double few_digits = 0x1p-12;
+
 // Logits as floats, which hold every narrow format: where they are, or in `buffer`.
 template <class Format>
 XENT_INLINE const char* as_floats(Array from, int n, float* buffer) {
@@ -24,12 +27,16 @@ XENT_INLINE const char* as_floats(Array from, int n, float* buffer) {
 
 XENT_INLINE float float_at(const char* x, int i) { return read<float>(x + i * static_cast<ptrdiff_t>(sizeof(float))); }
 
-template <class T>
-XENT_INLINE T sum_of_lanes(const T (&a)[lanes]) {
-  T b[8], c[4];
-  for (int j = 0; j < 8; ++j) b[j] = a[j] + a[j + 8];
-  for (int j = 0; j < 4; ++j) c[j] = b[j] + b[j + 4];
-  return (c[0] + c[2]) + (c[1] + c[3]);
+// Calls combine(j, j + half) for all j < half, and so on with half of that: element 0 has the result.
+template <int half, class Combine>
+XENT_INLINE void fold(const Combine& combine) {
+  for (int j = 0; j < half; ++j) combine(j, j + half);
+  if constexpr (half > 1) fold<half / 2>(combine);
+}
+
+XENT_INLINE double sum_of_lanes(double (&a)[lanes]) {
+  fold<lanes / 2>([&](int i, int j) { a[i] += a[j]; });
+  return a[0];
 }
 
 struct Range {
@@ -38,7 +45,7 @@ struct Range {
 
 // Of no logit but nan: infinity and -infinity.
 XENT_INLINE Range range_of(const char* x, int n) {
-  constexpr int parts = 64;
+  constexpr int parts = 32;
   float low[parts], high[parts];
   for (int j = 0; j < parts; ++j) low[j] = static_cast<float>(infinity), high[j] = -low[j];
   const auto take = [&](int i, int j) {
@@ -46,22 +53,20 @@ XENT_INLINE Range range_of(const char* x, int n) {
     low[j] = v < low[j] ? v : low[j];
     high[j] = v > high[j] ? v : high[j];
   };
-  int i = 0;
-  for (; i + parts <= n; i += parts)
+  for (int i = 0; i + parts <= n; i += parts)
     for (int j = 0; j < parts; ++j) take(i + j, j);
   if (n >= parts)
     for (int j = 0; j < parts; ++j) take(n - parts + j, j);  // some of them again
   else
     for (int j = 0; j < n; ++j) take(j, j);
-  for (int h = parts / 2; h > 0; h /= 2)
-    for (int j = 0; j < h; ++j) {
-      low[j] = low[j + h] < low[j] ? low[j + h] : low[j];
-      high[j] = high[j + h] > high[j] ? high[j + h] : high[j];
-    }
+  fold<parts / 2>([&](int i, int j) {
+    low[i] = low[j] < low[i] ? low[j] : low[i];
+    high[i] = high[j] > high[i] ? high[j] : high[i];
+  });
   return {low[0], high[0]};
 }
 
-// The sum of exp(x - m), where no x is far below m.
+// The sum of exp(x - m) over at least 16 classes, where no x is far below m.
 XENT_INLINE double calm_sum(const char* x, int n, double m) {
   double sum[lanes] = {};
   int i = 0;
@@ -72,15 +77,12 @@ XENT_INLINE double calm_sum(const char* x, int n, double m) {
       sum[j] = fma(p.fraction, p.scale, sum[j]);
     }
   }
-  if (i < n) {
-    float last[lanes];
-    for (int j = 0; j < lanes; ++j) last[j] = static_cast<float>(m);
-    for (int j = 0; i + j < n; ++j) last[j] = float_at(x, i + j);
+  const int last = n - lanes;  // the first of the last 16, some of which have been summed
+  if (i < n)
     for (int j = 0; j < lanes; ++j) {
-      const NarrowPower p = narrow_exp(last[j] - m);
-      sum[j] = fma(p.fraction, i + j < n ? p.scale : 0, sum[j]);
+      const NarrowPower p = narrow_exp(float_at(x, last + j) - m);
+      sum[j] = fma(p.fraction, last + j < i ? 0 : p.scale, sum[j]);
     }
-  }
   return sum_of_lanes(sum);
 }
 
@@ -107,8 +109,8 @@ XENT_NOINLINE SoftmaxSegment summarise_segment(Format, const SoftmaxTask& task, 
   const char* x = as_floats<Format>(row_of(task.logits, row, column), n, b.x);
   const Range range = range_of(x, n);
   const double m = range.largest, least = range.least;
-  double rest = m - least <= calm_distance ? calm_sum(x, n, m) - 1 : 0;
-  if (rest < 0x1p-12) rest = careful_rest(x, n, m);
+  double rest = n >= lanes && m - least <= calm_distance ? calm_sum(x, n, m) - 1 : 0;
+  if (rest < few_digits) rest = careful_rest(x, n, m);
   SoftmaxSegment sums{m, least, rest, 0, 0, 0, 0, 0};
   if (task.sparse) return sums;
 
@@ -180,52 +182,111 @@ XENT_NOINLINE void gradient_segment(Format, const SoftmaxTask& task, size_t row,
 }
 
 struct NarrowTile {
-  double e[most_rows], z[most_rows], all[most_rows];  // e: first the logits
+  double e[tile_size<false>], z[tile_size<false>];  // e: first the logits
+  double least[most_rows], sum[most_rows];
 };
+
+// Not inlined: a compiler that knows how few rows there are unrolls these loops beyond its registers.
+template <class Format>
+XENT_NOINLINE void gather_class(Array from, int rows, double* to) {
+  gather_format<Format>(from, rows, to);
+}
+
+template <class Format>
+XENT_NOINLINE void scatter_class(const double* from, int rows, Array to) {
+  scatter<Format>(from, rows, to);
+}
+
+// Powers and their sums over the classes of each row.
+template <bool calm>
+XENT_INLINE void tile_powers(int n, int rows, const double* m, NarrowTile& t) {
+  for (int c = 0; c < n; ++c)
+    for (int r = 0; r < rows; ++r) {
+      double& e = t.e[c * rows + r];
+      if constexpr (calm) {
+        const NarrowPower p = narrow_exp(e - m[r]);
+        e = p.fraction * p.scale;
+      } else {
+        e = softmax_power<false>(e, m[r]).hi;
+      }
+      t.sum[r] += e;
+    }
+}
+
+XENT_INLINE void summarise_tile(int n, int rows, NarrowTile& t, Rows<false>& of) {
+  for (int r = 0; r < rows; ++r) of.m[r] = -infinity, t.least[r] = infinity, t.sum[r] = 0;
+  for (int c = 0; c < n; ++c)
+    for (int r = 0; r < rows; ++r) {
+      const double x = t.e[c * rows + r];
+      of.m[r] = larger(x, of.m[r]);
+      t.least[r] = smaller(x, t.least[r]);
+    }
+  uint64_t far = 0, few = 0;
+  for (int r = 0; r < rows; ++r) far |= of.m[r] - t.least[r] <= calm_distance ? uint64_t{0} : uint64_t{1};
+  if (far)
+    tile_powers<false>(n, rows, of.m, t);
+  else
+    tile_powers<true>(n, rows, of.m, t);
+  for (int r = 0; r < rows; ++r) {
+    of.rest.hi[r] = t.sum[r] - 1;
+    few |= of.rest.hi[r] < few_digits ? uint64_t{1} : uint64_t{0};
+    t.sum[r] = 0;
+  }
+  if (!few) return;
+  for (int c = 0; c < n; ++c)
+    for (int r = 0; r < rows; ++r) {
+      const double e = t.e[c * rows + r];
+      t.sum[r] += e < 1 ? e : 0;
+    }
+  for (int r = 0; r < rows; ++r) of.rest.hi[r] = of.rest.hi[r] < few_digits ? t.sum[r] : of.rest.hi[r];
+}
+
+template <class Format>
+XENT_INLINE void tile_gradient(const SoftmaxTask& task, size_t row, int rows, NarrowTile& t, Rows<false>& of) {
+  const int n = static_cast<int>(task.classes);
+  const double inverse = 1 / task.divisor;
+  for (int r = 0; r < rows; ++r) of.share[r] *= inverse;
+  const auto derivative = [&](double e, int r, double z) {
+    const SoftmaxRow state{of.m[r], 0, 0, of.others[r], of.alone[r], of.labels.hi[r]};
+    return narrow_derivative(e, z, of.share[r], inverse, state);
+  };
+  if (task.sparse) {
+    double own[most_rows];
+    for (int r = 0; r < rows; ++r) own[r] = t.e[static_cast<int>(of.label[r]) * rows + r];
+    for (int r = 0; r < rows; ++r) own[r] = derivative(own[r], r, 1);
+    for (int c = 0; c < n; ++c)
+      for (int r = 0; r < rows; ++r) t.e[c * rows + r] = Format::round(t.e[c * rows + r] * of.share[r]);
+    for (int r = 0; r < rows; ++r) t.e[static_cast<int>(of.label[r]) * rows + r] = Format::round(own[r]);
+  } else {
+    for (int c = 0; c < n; ++c)
+      for (int r = 0; r < rows; ++r) t.e[c * rows + r] = Format::round(derivative(t.e[c * rows + r], r, t.z[c * rows + r]));
+  }
+  for_runs(task.gradient, row, 0, n, rows, [&](Array to, int m, int at) { scatter_class<Format>(t.e + at, m, to); });
+}
 
 // Rows that share a tile.
 template <class Format>
 XENT_NOINLINE void shared_rows(Format, const SoftmaxTask& task, size_t row, int rows) {
   NarrowTile t;
   Rows<false> of;
-  const int n = static_cast<int>(task.classes), size = n * rows;
-  for_runs(task.logits, row, 0, n, rows, [&](Array from, int m, int at) { gather_format<Format>(from, m, t.e + at); });
-  for (int r = 0; r < rows; ++r) of.m[r] = -infinity;
-  for (int c = 0; c < n; ++c)
-    for (int r = 0; r < rows; ++r) of.m[r] = larger(t.e[c * rows + r], of.m[r]);
+  const int n = static_cast<int>(task.classes);
+  for_runs(task.logits, row, 0, n, rows, [&](Array from, int m, int at) { gather_class<Format>(from, m, t.e + at); });
+  if (!task.sparse) gather_tile_labels(task, row, 0, n, rows, t.z);
+  double x[tile_size<false>];
+  if (!task.sparse) memcpy(x, t.e, static_cast<size_t>(n * rows) * sizeof *x);
+  summarise_tile(n, rows, t, of);
   if (!task.sparse) {
-    gather_tile_labels(task, row, 0, n, rows, t.z);
     for (int r = 0; r < rows; ++r) of.distance.hi[r] = of.labels.hi[r] = 0;
     for (int c = 0; c < n; ++c)
       for (int r = 0; r < rows; ++r) {
         const int i = c * rows + r;
-        of.distance.hi[r] += softmax_distance<false>(t.e[i], t.z[i], of.m[r]).hi;
+        of.distance.hi[r] += softmax_distance<false>(x[i], t.z[i], of.m[r]).hi;
         of.labels.hi[r] += t.z[i];
       }
   }
-  for (int r = 0; r < rows; ++r) t.all[r] = of.rest.hi[r] = 0;
-  for (int c = 0; c < n; ++c)
-    for (int r = 0; r < rows; ++r) {
-      const int i = c * rows + r;
-      const double e = softmax_power<false>(t.e[i], of.m[r]).hi;
-      t.e[i] = e;
-      t.all[r] += e;
-      of.rest.hi[r] += e < 1 ? e : 0;
-    }
-  for (int r = 0; r < rows; ++r) of.rest.hi[r] = t.all[r] < 2 ? of.rest.hi[r] : t.all[r] - 1;
   finish<Format>(task, row, rows, of);
   store_loss<Format>(task, row, rows, of);
-  if (!task.gradient.data) return;
-  const double inverse = 1 / task.divisor;
-  for (int r = 0; r < rows; ++r) of.share[r] *= inverse;
-  if (task.sparse) gather_tile_labels(task, row, 0, n, rows, t.z);
-  for (int c = 0; c < n; ++c)
-    for (int r = 0; r < rows; ++r) {
-      const int i = c * rows + r;
-      t.e[i] = narrow_derivative(t.e[i], t.z[i], of.share[r], inverse, {of.m[r], 0, 0, of.others[r], of.alone[r], of.labels.hi[r]});
-    }
-  for (int i = 0; i < size; ++i) t.e[i] = Format::round(t.e[i]);
-  for_runs(task.gradient, row, 0, n, rows, [&](Array to, int m, int at) { scatter<Format>(t.e + at, m, to); });
+  if (task.gradient.data) tile_gradient<Format>(task, row, rows, t, of);
 }
 
 }  // namespace XENT_NAMESPACE

@@ -11,7 +11,9 @@ using xent::SoftmaxSegment;
 using xent::SoftmaxTask;
 
 constexpr int most_shared = 64;  // classes of rows that share a tile
-constexpr int most_rows = 512;
+constexpr int most_rows = 64;    // rows whose logarithms are taken together
+template <bool wide>
+constexpr int tile_size = wide ? 512 : 1024;
 
 XENT_INLINE Array row_of(xent::Matrix a, size_t row, size_t column) {
   return {a.data + static_cast<ptrdiff_t>(row) * a.row_stride + static_cast<ptrdiff_t>(column) * a.column_stride,
@@ -49,7 +51,8 @@ XENT_INLINE void gather_tile_labels(const SoftmaxTask& task, size_t row, size_t 
 template <bool wide>
 struct Rows {
   double m[most_rows], least[most_rows];
-  Pairs<wide> rest, distance, labels;
+  Pairs<wide, most_rows> rest, distance, labels;
+  int64_t label[most_rows];  // of a sparse task
   double loss[most_rows], share[most_rows], others[most_rows], alone[most_rows];  // alone: R < 1
 };
 
@@ -92,25 +95,34 @@ XENT_INLINE void merge(const SoftmaxSegment* segments, size_t count, int r, Rows
   }
   of.m[r] = m;
   of.least[r] = least;
-  Pairs<wide>::put(of.rest, r, rest);
-  Pairs<wide>::put(of.distance, r, distance);
-  Pairs<wide>::put(of.labels, r, labels);
+  Pairs<wide, most_rows>::put(of.rest, r, rest);
+  Pairs<wide, most_rows>::put(of.distance, r, distance);
+  Pairs<wide, most_rows>::put(of.labels, r, labels);
+}
+
+// The class, distance and sum of the labels of a sparse task.
+template <class Format>
+XENT_INLINE void find_labels(const SoftmaxTask& task, size_t row, int rows, Rows<!Format::narrow>& of) {
+  using T = typename Format::Storage;
+  using P = Pairs<!Format::narrow, most_rows>;
+  double x[most_rows];
+  for (int r = 0; r < rows; ++r) {
+    const size_t at = row + static_cast<size_t>(r);
+    const auto index = read<int64_t>(row_of(task.labels, at, 0).data);
+    const bool valid = static_cast<uint64_t>(index) < task.classes;
+    of.label[r] = valid ? index : 0;
+    P::put(of.labels, r, {valid ? 1 : nan, 0});
+    x[r] = Format::load(read<T>(row_of(task.logits, at, static_cast<size_t>(of.label[r])).data));
+  }
+  for (int r = 0; r < rows; ++r) P::put(of.distance, r, softmax_distance<!Format::narrow>(x[r], 1, of.m[r]));
 }
 
 // Fills loss, share and others from what was summed.
 template <class Format>
 XENT_INLINE void finish(const SoftmaxTask& task, size_t row, int rows, Rows<!Format::narrow>& of) {
   constexpr bool wide = !Format::narrow;
-  using P = Pairs<wide>;
-  for (int r = 0; task.sparse && r < rows; ++r) {
-    const auto index = read<int64_t>(row_of(task.labels, row + static_cast<size_t>(r), 0).data);
-    const bool valid = index >= 0 && static_cast<uint64_t>(index) < task.classes;
-    double x;
-    const size_t column = valid ? static_cast<size_t>(index) : 0;
-    gather_format<Format>(row_of(task.logits, row + static_cast<size_t>(r), column), 1, &x);
-    P::put(of.distance, r, softmax_distance<wide>(x, 1, of.m[r]));
-    P::put(of.labels, r, {valid ? 1 : nan, 0});
-  }
+  using P = Pairs<wide, most_rows>;
+  if (task.sparse) find_labels<Format>(task, row, rows, of);
   constexpr double down = 1 / softmax_unit<wide>;
   for (int r = 0; r < rows; ++r) {
     const double m = of.m[r];
@@ -122,9 +134,14 @@ XENT_INLINE void finish(const SoftmaxTask& task, size_t row, int rows, Rows<!For
     const Pair zl = two_product(z.hi, l.hi), sum = two_sum(d.hi, zl.hi);
     const double low = sum.lo + (d.lo + (zl.lo + fma(z.hi, l.lo, z.lo * l.hi)));
     of.loss[r] = last_sum(sum.hi, wide ? low : 0);
-    of.share[r] = z.hi / (1 + rest.hi);
-    of.others[r] = rest.hi * of.share[r];
-    of.alone[r] = rest.hi < 1 ? 1 : 0;
+    of.rest.hi[r] = rest.hi;
+  }
+  if (!task.gradient.data) return;
+  for (int r = 0; r < rows; ++r) {
+    const double rest = of.rest.hi[r];
+    of.share[r] = of.labels.hi[r] / (1 + rest);
+    of.others[r] = rest * of.share[r];
+    of.alone[r] = rest < 1 ? 1 : 0;
   }
 }
 

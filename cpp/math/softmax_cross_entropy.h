@@ -35,7 +35,7 @@ XENT_INLINE Pair softmax_power(double x, double m) {
     return {none ? 0 : same ? softmax_unit<wide> : e.hi, none || same ? 0 : e.lo};
   } else {
     const double d = x - m;
-    const NarrowPower power = narrow_exp(d < least ? least : d);
+    const NarrowPower power = narrow_exp(larger(least, d));
     return {same ? 1 : power.fraction * power.scale, 0};
   }
 }
