@@ -197,9 +197,8 @@ void run(const SoftmaxTask& task, std::size_t rows) {
       state = active->softmax_finish(task, row, sums.data(), segments);
     });
     if (!task.gradient.data) continue;
-    split(segments, count, 1, [&](std::size_t, std::size_t first, std::size_t n) {
-      active->softmax_gradient(task, row, first, n, state);
-    });
+    split(segments, count, 1,
+          [&](std::size_t, std::size_t first, std::size_t n) { active->softmax_gradient(task, row, first, n, state); });
   }
 }
 

@@ -25,8 +25,8 @@ XENT_INLINE T read(const char* p) {
 }
 
 // Contiguous runs have a loop of their own only so that the compiler can see the constant stride.
-template <class T, class Load>
-XENT_INLINE void gather(Array from, int n, double* to, Load load) {
+template <class T, class To, class Load>
+XENT_INLINE void gather(Array from, int n, To* to, Load load) {
   if (from.stride == sizeof(T)) {
     for (int i = 0; i < n; ++i) to[i] = load(read<T>(from.data + i * sizeof(T)));
   } else {

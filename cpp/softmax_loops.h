@@ -2,11 +2,12 @@
 // put together in theirs, so the bits depend on the row alone: not on the vector's width, the other rows of the batch,
 // the strides or the threads.
 //
-// Short rows share a tile, class by class, so that a vector holds one class of many rows.
+// Short rows share a tile, class by class: softmax_tile.h, and softmax_wide.h for float64.
 #pragma once
 
 #include "softmax_narrow.h"
 #include "softmax_rows.h"
+#include "softmax_tile.h"
 #include "softmax_wide.h"
 
 namespace XENT_NAMESPACE {
@@ -60,8 +61,10 @@ void rows(Format format, const SoftmaxTask& task, size_t start, size_t count, So
     for (size_t row = start; row < end; ++row) scatter<Format>(&none, 1, at(task.loss, row));
     return;
   }
-  if (n <= most_shared) {
-    const size_t fit = static_cast<size_t>(tile_size<!Format::narrow>) / n / 8 * 8, most = fit < most_rows ? fit : most_rows;
+  constexpr bool wide = !Format::narrow;
+  constexpr size_t most_shared = 64, tile = tile_size<wide>, room = most_rows<wide>;
+  if (n <= most_shared || (wide && n <= tile)) {
+    const size_t fit = n <= most_shared ? tile / n / 8 * 8 : 1, most = fit < room ? fit : room;
     for (size_t row = start; row < end; row += most)
       shared_rows(format, task, row, static_cast<int>(end - row < most ? end - row : most));
     return;
@@ -69,7 +72,7 @@ void rows(Format format, const SoftmaxTask& task, size_t start, size_t count, So
   // The logarithms of a few rows are taken together, while the rows are in the cache for their gradients.
   constexpr size_t most = 16, cached = size_t{1} << 14;
   const size_t pieces = (n - 1) / size + 1, group = n * most <= cached ? most : cached / n ? cached / n : 1;
-  Rows<!Format::narrow> of;
+  Rows<wide> of;
   for (size_t row = start; row < end; row += group) {
     const int m = static_cast<int>(end - row < group ? end - row : group);
     for (int r = 0; r < m; ++r) {

@@ -10,18 +10,18 @@ namespace XENT_NAMESPACE {
 constexpr int narrow_segment = xent::softmax_segment(Type::f32);
 constexpr int lanes = 16;
 
-// Below this distance from the largest logit exp needs no care.
+// Where no logit is farther than this below the largest, powers need no care.
 constexpr double calm_distance = 700;
 
-// What is left of a sum less 1 has enough digits above this.
-constexpr double few_digits = 0x1p-12;
+// Above this, a sum of powers less the 1 of the largest class has digits enough; below, the others are summed alone.
+constexpr double enough_left = 0x1p-12;
 
 // Logits as floats, which hold every narrow format: where they are, or in `buffer`.
 template <class Format>
 XENT_INLINE const char* as_floats(Array from, int n, float* buffer) {
   using T = typename Format::Storage;
   if (sizeof(T) == sizeof(float) && from.stride == sizeof(float)) return from.data;
-  for (int i = 0; i < n; ++i) buffer[i] = static_cast<float>(Format::load(read<T>(from.data + i * from.stride)));
+  gather<T>(from, n, buffer, [](T v) { return static_cast<float>(Format::load(v)); });
   return reinterpret_cast<const char*>(buffer);
 }
 
@@ -66,12 +66,13 @@ XENT_INLINE Range range_of(const char* x, int n) {
   return {low[0], high[0]};
 }
 
-// The sum of exp(x - m) over at least 16 classes, where no x is far below m.
+// The sum of exp(x - m) over at least 16 classes, no x far below m.
 XENT_INLINE double calm_sum(const char* x, int n, double m) {
   double sum[lanes] = {};
   int i = 0;
   for (; i + lanes <= n; i += lanes) {
-    prefetch(x + (i + narrow_segment) * static_cast<ptrdiff_t>(sizeof(float)));
+    prefetch(x,
+             static_cast<size_t>(i + narrow_segment) * sizeof(float));  // the next segment, while this one is computed
     for (int j = 0; j < lanes; ++j) {
       const NarrowPower p = narrow_exp(float_at(x, i + j) - m);
       sum[j] = fma(p.fraction, p.scale, sum[j]);
@@ -91,7 +92,7 @@ XENT_NOINLINE double careful_rest(const char* x, int n, double m) {
   double sum[lanes] = {}, ties[lanes] = {};
   for (int i = 0; i < n; i += lanes)
     for (int j = 0; j < (n - i < lanes ? n - i : lanes); ++j) {
-      const double v = float_at(x, i + j), e = softmax_power<false>(v, m).hi;
+      const double v = float_at(x, i + j), e = narrow_power<false>(v, m);
       sum[j] += v == m ? 0 : e;
       ties[j] += v == m ? 1 : 0;
     }
@@ -110,7 +111,7 @@ XENT_NOINLINE SoftmaxSegment summarise_segment(Format, const SoftmaxTask& task, 
   const Range range = range_of(x, n);
   const double m = range.largest, least = range.least;
   double rest = n >= lanes && m - least <= calm_distance ? calm_sum(x, n, m) - 1 : 0;
-  if (rest < few_digits) rest = careful_rest(x, n, m);
+  if (rest < enough_left) rest = careful_rest(x, n, m);
   SoftmaxSegment sums{m, least, rest, 0, 0, 0, 0, 0};
   if (task.sparse) return sums;
 
@@ -127,49 +128,51 @@ XENT_NOINLINE SoftmaxSegment summarise_segment(Format, const SoftmaxTask& task, 
   return sums;
 }
 
-// The derivative of a class with the power e and the label z; share is already divided.
-XENT_INLINE double narrow_derivative(double e, double z, double share, double inverse, const SoftmaxRow& of) {
+// The derivative of a class with the power e and the label z; the row's share is already divided.
+XENT_INLINE double narrow_derivative(double e, double z, double inverse, SoftmaxRow of) {
   const double leading = ((of.labels - z) - of.others) * inverse;  // of the only largest class
-  return z != 0 && e == 1 && of.alone != 0 ? leading : fma(share, e, -(z * inverse));
+  const double general = fma(of.share, e, -(z * inverse));
+  const double largest = of.alone != 0 ? 1 : 2;  // no power is 2
+  return e != largest ? general : z == 0 ? general : leading;
 }
 
-// Writes f(i) for n classes `stride` bytes apart; f may read what it replaces.
+// Writes f(i) for n elements; f may read what it replaces, which `y` may be.
 template <class Format, class F>
-XENT_INLINE void write_each(char* to, ptrdiff_t stride, int n, const F& f) {
+XENT_INLINE void write_each(Array to, int n, double* y, const F& f) {
+  if constexpr (sizeof(typename Format::Storage) == sizeof(float)) {
+    if (to.stride == sizeof(float)) {
 #pragma omp simd
-  for (int i = 0; i < n; ++i) {
-    const auto value = Format::store(Format::round(f(i)));
-    memcpy(to + i * stride, &value, sizeof value);
+      for (int i = 0; i < n; ++i) {
+        const float value = Format::store(f(i));
+        memcpy(to.data + i * static_cast<ptrdiff_t>(sizeof value), &value, sizeof value);
+      }
+      return;
+    }
   }
+#pragma omp simd
+  for (int i = 0; i < n; ++i) y[i] = f(i);
+  for (int i = 0; i < n; ++i) y[i] = Format::round(y[i]);
+  scatter<Format>(y, n, to);
 }
 
 // The gradient of n classes in a row.
 template <class Format, bool calm>
-XENT_INLINE void narrow_gradient(const SoftmaxTask& task, size_t row, size_t column, int n, const SoftmaxRow& of) {
+XENT_INLINE void narrow_gradient(const SoftmaxTask& task, size_t row, size_t column, int n, SoftmaxRow of) {
   NarrowBuffer b;
   const char* x = as_floats<Format>(row_of(task.logits, row, column), n, b.x);
-  const double m = of.m, inverse = 1 / task.divisor, share = of.share * inverse;
-  const auto power = [&](int i) {
-    if constexpr (!calm) return softmax_power<false>(float_at(x, i), m).hi;
-    const NarrowPower p = narrow_exp(float_at(x, i) - m);
-    return p.fraction * p.scale;
-  };
+  const double m = of.m, inverse = 1 / task.divisor;
+  of.share *= inverse;
+  const auto power = [=](int i) { return narrow_power<calm>(float_at(x, i), m); };
   const Array to = row_of(task.gradient, row, column);
   if (!task.sparse) {
     gather_tile_labels(task, row, column, n, 1, b.z);
-    return write_each<Format>(to.data, to.stride, n,
-                              [&](int i) { return narrow_derivative(power(i), b.z[i], share, inverse, of); });
+    return write_each<Format>(to, n, b.z, [=, &b](int i) { return narrow_derivative(power(i), b.z[i], inverse, of); });
   }
   const auto label = read<int64_t>(row_of(task.labels, row, 0).data) - static_cast<int64_t>(column);
   const bool here = label >= 0 && label < n;
-  const int at_label = here ? static_cast<int>(label) : 0;
-  const double own = narrow_derivative(power(at_label), 1, share, inverse, of);
-  constexpr auto next = static_cast<ptrdiff_t>(sizeof(typename Format::Storage));
-  if (to.stride == next)
-    write_each<Format>(to.data, next, n, [&](int i) { return share * power(i); });
-  else
-    write_each<Format>(to.data, to.stride, n, [&](int i) { return share * power(i); });
-  if (here) write_each<Format>(to.data + at_label * to.stride, next, 1, [&](int) { return own; });
+  const double own = narrow_derivative(power(here ? static_cast<int>(label) : 0), 1, inverse, of);
+  write_each<Format>(to, n, b.z, [=](int i) { return of.share * power(i); });
+  if (here) write_each<Format>(at(to, static_cast<size_t>(label)), 1, b.z, [&](int) { return own; });
 }
 
 template <class Format>
@@ -179,114 +182,6 @@ XENT_NOINLINE void gradient_segment(Format, const SoftmaxTask& task, size_t row,
     narrow_gradient<Format, true>(task, row, column, n, of);
   else
     narrow_gradient<Format, false>(task, row, column, n, of);
-}
-
-struct NarrowTile {
-  double e[tile_size<false>], z[tile_size<false>];  // e: first the logits
-  double least[most_rows], sum[most_rows];
-};
-
-// Not inlined: a compiler that knows how few rows there are unrolls these loops beyond its registers.
-template <class Format>
-XENT_NOINLINE void gather_class(Array from, int rows, double* to) {
-  gather_format<Format>(from, rows, to);
-}
-
-template <class Format>
-XENT_NOINLINE void scatter_class(const double* from, int rows, Array to) {
-  scatter<Format>(from, rows, to);
-}
-
-// Powers and their sums over the classes of each row.
-template <bool calm>
-XENT_INLINE void tile_powers(int n, int rows, const double* m, NarrowTile& t) {
-  for (int c = 0; c < n; ++c)
-    for (int r = 0; r < rows; ++r) {
-      double& e = t.e[c * rows + r];
-      if constexpr (calm) {
-        const NarrowPower p = narrow_exp(e - m[r]);
-        e = p.fraction * p.scale;
-      } else {
-        e = softmax_power<false>(e, m[r]).hi;
-      }
-      t.sum[r] += e;
-    }
-}
-
-XENT_INLINE void summarise_tile(int n, int rows, NarrowTile& t, Rows<false>& of) {
-  for (int r = 0; r < rows; ++r) of.m[r] = -infinity, t.least[r] = infinity, t.sum[r] = 0;
-  for (int c = 0; c < n; ++c)
-    for (int r = 0; r < rows; ++r) {
-      const double x = t.e[c * rows + r];
-      of.m[r] = larger(x, of.m[r]);
-      t.least[r] = smaller(x, t.least[r]);
-    }
-  uint64_t far = 0, few = 0;
-  for (int r = 0; r < rows; ++r) far |= of.m[r] - t.least[r] <= calm_distance ? uint64_t{0} : uint64_t{1};
-  if (far)
-    tile_powers<false>(n, rows, of.m, t);
-  else
-    tile_powers<true>(n, rows, of.m, t);
-  for (int r = 0; r < rows; ++r) {
-    of.rest.hi[r] = t.sum[r] - 1;
-    few |= of.rest.hi[r] < few_digits ? uint64_t{1} : uint64_t{0};
-    t.sum[r] = 0;
-  }
-  if (!few) return;
-  for (int c = 0; c < n; ++c)
-    for (int r = 0; r < rows; ++r) {
-      const double e = t.e[c * rows + r];
-      t.sum[r] += e < 1 ? e : 0;
-    }
-  for (int r = 0; r < rows; ++r) of.rest.hi[r] = of.rest.hi[r] < few_digits ? t.sum[r] : of.rest.hi[r];
-}
-
-template <class Format>
-XENT_INLINE void tile_gradient(const SoftmaxTask& task, size_t row, int rows, NarrowTile& t, Rows<false>& of) {
-  const int n = static_cast<int>(task.classes);
-  const double inverse = 1 / task.divisor;
-  for (int r = 0; r < rows; ++r) of.share[r] *= inverse;
-  const auto derivative = [&](double e, int r, double z) {
-    const SoftmaxRow state{of.m[r], 0, 0, of.others[r], of.alone[r], of.labels.hi[r]};
-    return narrow_derivative(e, z, of.share[r], inverse, state);
-  };
-  if (task.sparse) {
-    double own[most_rows];
-    for (int r = 0; r < rows; ++r) own[r] = t.e[static_cast<int>(of.label[r]) * rows + r];
-    for (int r = 0; r < rows; ++r) own[r] = derivative(own[r], r, 1);
-    for (int c = 0; c < n; ++c)
-      for (int r = 0; r < rows; ++r) t.e[c * rows + r] = Format::round(t.e[c * rows + r] * of.share[r]);
-    for (int r = 0; r < rows; ++r) t.e[static_cast<int>(of.label[r]) * rows + r] = Format::round(own[r]);
-  } else {
-    for (int c = 0; c < n; ++c)
-      for (int r = 0; r < rows; ++r) t.e[c * rows + r] = Format::round(derivative(t.e[c * rows + r], r, t.z[c * rows + r]));
-  }
-  for_runs(task.gradient, row, 0, n, rows, [&](Array to, int m, int at) { scatter_class<Format>(t.e + at, m, to); });
-}
-
-// Rows that share a tile.
-template <class Format>
-XENT_NOINLINE void shared_rows(Format, const SoftmaxTask& task, size_t row, int rows) {
-  NarrowTile t;
-  Rows<false> of;
-  const int n = static_cast<int>(task.classes);
-  for_runs(task.logits, row, 0, n, rows, [&](Array from, int m, int at) { gather_class<Format>(from, m, t.e + at); });
-  if (!task.sparse) gather_tile_labels(task, row, 0, n, rows, t.z);
-  double x[tile_size<false>];
-  if (!task.sparse) memcpy(x, t.e, static_cast<size_t>(n * rows) * sizeof *x);
-  summarise_tile(n, rows, t, of);
-  if (!task.sparse) {
-    for (int r = 0; r < rows; ++r) of.distance.hi[r] = of.labels.hi[r] = 0;
-    for (int c = 0; c < n; ++c)
-      for (int r = 0; r < rows; ++r) {
-        const int i = c * rows + r;
-        of.distance.hi[r] += softmax_distance<false>(x[i], t.z[i], of.m[r]).hi;
-        of.labels.hi[r] += t.z[i];
-      }
-  }
-  finish<Format>(task, row, rows, of);
-  store_loss<Format>(task, row, rows, of);
-  if (task.gradient.data) tile_gradient<Format>(task, row, rows, t, of);
 }
 
 }  // namespace XENT_NAMESPACE

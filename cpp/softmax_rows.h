@@ -10,8 +10,11 @@ using xent::SoftmaxRow;
 using xent::SoftmaxSegment;
 using xent::SoftmaxTask;
 
-constexpr int most_shared = 64;  // classes of rows that share a tile
-constexpr int most_rows = 64;    // rows whose logarithms are taken together
+// Rows whose logarithms are taken together.
+template <bool wide>
+constexpr int most_rows = wide ? 512 : 64;
+
+// Elements of rows that share a tile.
 template <bool wide>
 constexpr int tile_size = wide ? 512 : 1024;
 
@@ -50,10 +53,11 @@ XENT_INLINE void gather_tile_labels(const SoftmaxTask& task, size_t row, size_t 
 // the first that has it. share and others: Z / (1 + R) and Z R / (1 + R).
 template <bool wide>
 struct Rows {
-  double m[most_rows], least[most_rows];
-  Pairs<wide, most_rows> rest, distance, labels;
-  int64_t label[most_rows];  // of a sparse task
-  double loss[most_rows], share[most_rows], others[most_rows], alone[most_rows];  // alone: R < 1
+  double m[most_rows<wide>], least[most_rows<wide>];
+  Pairs<wide, most_rows<wide>> rest, distance, labels;
+  int64_t label[most_rows<wide>];  // of a sparse task
+  double loss[most_rows<wide>], share[most_rows<wide>], others[most_rows<wide>],
+      alone[most_rows<wide>];  // alone: R < 1
 };
 
 // a + b, whose hi is right also where it is infinite; then lo means nothing.
@@ -95,17 +99,18 @@ XENT_INLINE void merge(const SoftmaxSegment* segments, size_t count, int r, Rows
   }
   of.m[r] = m;
   of.least[r] = least;
-  Pairs<wide, most_rows>::put(of.rest, r, rest);
-  Pairs<wide, most_rows>::put(of.distance, r, distance);
-  Pairs<wide, most_rows>::put(of.labels, r, labels);
+  Pairs<wide, most_rows<wide>>::put(of.rest, r, rest);
+  Pairs<wide, most_rows<wide>>::put(of.distance, r, distance);
+  Pairs<wide, most_rows<wide>>::put(of.labels, r, labels);
 }
 
 // The class, distance and sum of the labels of a sparse task.
 template <class Format>
 XENT_INLINE void find_labels(const SoftmaxTask& task, size_t row, int rows, Rows<!Format::narrow>& of) {
   using T = typename Format::Storage;
-  using P = Pairs<!Format::narrow, most_rows>;
-  double x[most_rows];
+  constexpr bool wide = !Format::narrow;
+  using P = Pairs<wide, most_rows<wide>>;
+  double x[most_rows<wide>];
   for (int r = 0; r < rows; ++r) {
     const size_t at = row + static_cast<size_t>(r);
     const auto index = read<int64_t>(row_of(task.labels, at, 0).data);
@@ -114,14 +119,14 @@ XENT_INLINE void find_labels(const SoftmaxTask& task, size_t row, int rows, Rows
     P::put(of.labels, r, {valid ? 1 : nan, 0});
     x[r] = Format::load(read<T>(row_of(task.logits, at, static_cast<size_t>(of.label[r])).data));
   }
-  for (int r = 0; r < rows; ++r) P::put(of.distance, r, softmax_distance<!Format::narrow>(x[r], 1, of.m[r]));
+  for (int r = 0; r < rows; ++r) P::put(of.distance, r, softmax_distance<wide>(x[r], 1, of.m[r]));
 }
 
 // Fills loss, share and others from what was summed.
 template <class Format>
 XENT_INLINE void finish(const SoftmaxTask& task, size_t row, int rows, Rows<!Format::narrow>& of) {
   constexpr bool wide = !Format::narrow;
-  using P = Pairs<wide, most_rows>;
+  using P = Pairs<wide, most_rows<wide>>;
   if (task.sparse) find_labels<Format>(task, row, rows, of);
   constexpr double down = 1 / softmax_unit<wide>;
   for (int r = 0; r < rows; ++r) {

@@ -78,7 +78,7 @@ XENT_INLINE void leave_out_first(const double* x, const double* m, int n, int ro
     }
     return;
   }
-  double first[most_rows];
+  double first[most_rows<true>];
   for (int r = 0; r < rows; ++r) first[r] = 0;
   for (int c = n - 1; c >= 0; --c)
     for (int r = 0; r < rows; ++r) first[r] = x[c * rows + r] == m[r] ? c : first[r];
@@ -94,10 +94,9 @@ XENT_INLINE void gather_wide(const SoftmaxTask& task, size_t row, size_t column,
 XENT_INLINE void summarise(const SoftmaxTask& task, size_t row, size_t column, int n, int rows, WideTile& t,
                            Rows<true>& of) {
   using P = Pairs<true>;
-  using Few = Pairs<true, most_rows>;
-  const auto sum_to = [&](Few& to) {
+  const auto sum_to = [&](P& to) {
     sum_tree(t.sum, n, rows);
-    for (int r = 0; r < rows; ++r) Few::put(to, r, P::get(t.sum, r));
+    for (int r = 0; r < rows; ++r) P::put(to, r, P::get(t.sum, r));
   };
   gather_wide(task, row, column, n, rows, t.x);
   largest(t.x, n, rows, of.m);
@@ -149,7 +148,7 @@ XENT_NOINLINE SoftmaxSegment summarise_segment(Float64, const SoftmaxTask& task,
   WideTile t;
   Rows<true> of;
   summarise(task, row, column, n, 1, t, of);
-    SoftmaxSegment sums{of.m[0], 0, of.rest.hi[0], of.rest.lo[0], 0, 0, 0, 0};
+  SoftmaxSegment sums{of.m[0], 0, of.rest.hi[0], of.rest.lo[0], 0, 0, 0, 0};
   if (task.sparse) return sums;
   sums.distance = of.distance.hi[0];
   sums.distance_lo = of.distance.lo[0];

@@ -1,8 +1,8 @@
 // exp(t) for t <= 0, as exactly as a result of a narrow format needs it.
 //
-// Claim: relative error below 2^-34 for t >= -700; 1 at 0, less than 1 below -2^-53, and 0 at -709.
-// Method: t = k ln 2 + r with |r| <= ln(2) / 2, exp(r) = 1 + r + r^2 q(r), 2^k from the bits of k. The multiple of ln 2
-// needs one part and the power no pair: that is less than half the work of exp.h.
+// Claim: relative error below 2^-34 for t >= -700; 1 at 0, never more, and 0 at -709.
+// Method: t = k ln 2 + r with |r| <= ln(2) / 2, exp(r) = 1 + r + r^2 q(r), 2^k from the bits of k. One part of ln 2 and
+// no low parts are enough here, which is less than half the work of exp.h.
 #pragma once
 
 #include "portable.h"
@@ -22,7 +22,7 @@ struct NarrowPower {
   double fraction, scale;  // the power is their product
 };
 
-// For t >= -709, or nan.
+// For -709 <= t <= 0, or nan.
 XENT_INLINE NarrowPower narrow_exp(double t) {
   using namespace narrow_exp_constants;
   constexpr double shift = 0x1.8p52 + 1023;  // leaves k + 1023 in the low bits; 0, where k is -1023, is the scale 0
