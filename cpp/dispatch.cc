@@ -180,8 +180,8 @@ void run(const SoftmaxTask& task, std::size_t rows) {
   const std::size_t size = static_cast<std::size_t>(softmax_segment(task.logits_type));
   const std::size_t segments = task.classes ? (task.classes - 1) / size + 1 : 1;
   const std::size_t count = paying_threads(rows * task.classes);
-  if (rows >= count || segments == 1) {
-    return split(rows, std::min(rows, count), 1, [&](std::size_t, std::size_t start, std::size_t length) {
+  if (rows >= count) {
+    return split(rows, count, 1, [&](std::size_t, std::size_t start, std::size_t length) {
       std::vector<SoftmaxSegment> sums(segments);
       active->softmax_rows(task, start, length, sums.data());
     });

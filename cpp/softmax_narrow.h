@@ -27,6 +27,13 @@ XENT_INLINE const char* as_floats(Array from, int n, float* buffer) {
 
 XENT_INLINE float float_at(const char* x, int i) { return read<float>(x + i * static_cast<ptrdiff_t>(sizeof(float))); }
 
+// Asks for what lies `ahead` bytes after p, also past the end of an array.
+XENT_INLINE void prefetch(const char* p, size_t ahead) {
+#ifndef _MSC_VER
+  __builtin_prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(p) + ahead));
+#endif
+}
+
 // Calls combine(j, j + half) for all j < half, and so on with half of that: element 0 has the result.
 template <int half, class Combine>
 XENT_INLINE void fold(const Combine& combine) {

@@ -1,4 +1,4 @@
-// What the maths and the loops need from a compiler: fma, bit casts, inlining, prefetching. No standard headers with inline functions: one
+// What the maths needs from a compiler: fma, bit casts, inlining. No standard headers with inline functions: one
 // translation unit is compiled per instruction set, and the linker may keep any copy of a shared inline function.
 #pragma once
 
@@ -21,12 +21,8 @@ namespace XENT_NAMESPACE {
 
 #ifdef _MSC_VER
 XENT_INLINE double fma(double a, double b, double c) { return ::fma(a, b, c); }
-XENT_INLINE void prefetch(const char*, size_t) {}
 #else
 XENT_INLINE double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
-XENT_INLINE void prefetch(const char* p, size_t ahead) {  // also past the end of an array
-  __builtin_prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(p) + ahead));
-}
 #endif
 
 template <class To, class From>
