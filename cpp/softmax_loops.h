@@ -44,7 +44,7 @@ XENT_INLINE SoftmaxRow state_of(const Rows<wide>& of, int r) {
 // Writes the loss of a row.
 template <class Format>
 SoftmaxRow finish_segments(Format, const SoftmaxTask& task, size_t row, const SoftmaxSegment* segments, size_t count) {
-  Rows<!Format::narrow> of;
+  Rows<!Format::narrow> of{};  // what only a gradient needs stays 0 without one
   merge(segments, count, 0, of);
   finish<Format>(task, row, 1, of);
   store_loss<Format>(task, row, 1, of);
