@@ -27,7 +27,7 @@
   namespace isa {                                                                                                      \
   void run(const Task&, std::size_t n);                                                                                \
   void add(Array, std::size_t n, ExactSum&);                                                                           \
-  void softmax_rows(const SoftmaxTask&, std::size_t start, std::size_t count);                                         \
+  void softmax_rows(const SoftmaxTask&, std::size_t start, std::size_t count, SoftmaxSegment*);                        \
   void softmax_summarise(const SoftmaxTask&, std::size_t row, std::size_t first, std::size_t count, SoftmaxSegment*);  \
   SoftmaxRow softmax_finish(const SoftmaxTask&, std::size_t row, const SoftmaxSegment*, std::size_t count);            \
   void softmax_gradient(const SoftmaxTask&, std::size_t row, std::size_t first, std::size_t count, const SoftmaxRow&); \
@@ -177,28 +177,29 @@ void add(Array values, std::size_t n, ExactSum& total) {
 }
 
 void run(const SoftmaxTask& task, std::size_t rows) {
-  const std::size_t segments = task.classes ? (task.classes - 1) / softmax_segment + 1 : 1;
+  const std::size_t size = static_cast<std::size_t>(softmax_segment(task.logits_type));
+  const std::size_t segments = task.classes ? (task.classes - 1) / size + 1 : 1;
   const std::size_t count = paying_threads(rows * task.classes);
-  if (segments == 1) {
+  if (rows >= count) {
     return split(rows, count, 1, [&](std::size_t, std::size_t start, std::size_t length) {
-      active->softmax_rows(task, start, length);
+      std::vector<SoftmaxSegment> sums(segments);
+      active->softmax_rows(task, start, length, sums.data());
     });
   }
-  // Long rows: a thread takes rows while there are enough of them, and else a share of each row's segments.
-  const std::size_t by_rows = std::min(rows, count), by_segments = by_rows < count ? count : 1;
-  split(rows, by_segments > 1 ? 1 : by_rows, 1, [&](std::size_t, std::size_t start, std::size_t length) {
-    std::vector<SoftmaxSegment> sums(segments);
-    for (std::size_t row = start; row < start + length; ++row) {
-      split(segments, by_segments, 1, [&](std::size_t, std::size_t first, std::size_t n) {
-        active->softmax_summarise(task, row, first, n, sums.data());
-      });
-      const SoftmaxRow state = active->softmax_finish(task, row, sums.data(), segments);
-      if (!task.gradient.data) continue;
-      split(segments, by_segments, 1, [&](std::size_t, std::size_t first, std::size_t n) {
-        active->softmax_gradient(task, row, first, n, state);
-      });
-    }
-  });
+  // Fewer rows than threads: each thread takes a share of each row's segments.
+  std::vector<SoftmaxSegment> sums(segments);
+  for (std::size_t row = 0; row < rows; ++row) {
+    split(segments, count, 1, [&](std::size_t, std::size_t first, std::size_t n) {
+      active->softmax_summarise(task, row, first, n, sums.data());
+    });
+    SoftmaxRow state;
+    split(1, 1, 1, [&](std::size_t, std::size_t, std::size_t) {
+      state = active->softmax_finish(task, row, sums.data(), segments);
+    });
+    if (!task.gradient.data) continue;
+    split(segments, count, 1,
+          [&](std::size_t, std::size_t first, std::size_t n) { active->softmax_gradient(task, row, first, n, state); });
+  }
 }
 
 const char* isa() { return active->name; }

@@ -29,25 +29,22 @@ void run(const Task& task, size_t n) {
   with_format(task.logits_type, [&](auto format) { run_format<decltype(format)>(task, n); });
 }
 
-void softmax_rows(const SoftmaxTask& task, size_t start, size_t count) {
-  with_format(task.logits_type, [&](auto format) { short_rows<decltype(format)>(task, start, count); });
+void softmax_rows(const SoftmaxTask& task, size_t start, size_t count, SoftmaxSegment* segments) {
+  with_format(task.logits_type, [&](auto format) { rows(format, task, start, count, segments); });
 }
 
 void softmax_summarise(const SoftmaxTask& task, size_t row, size_t first, size_t count, SoftmaxSegment* out) {
-  with_format(task.logits_type,
-              [&](auto format) { summarise_segments<decltype(format)>(task, row, first, count, out); });
+  with_format(task.logits_type, [&](auto format) { summarise_segments(format, task, row, first, count, out); });
 }
 
 SoftmaxRow softmax_finish(const SoftmaxTask& task, size_t row, const SoftmaxSegment* segments, size_t count) {
   SoftmaxRow state;
-  with_format(task.logits_type,
-              [&](auto format) { state = finish_segments<decltype(format)>(task, row, segments, count); });
+  with_format(task.logits_type, [&](auto format) { state = finish_segments(format, task, row, segments, count); });
   return state;
 }
 
 void softmax_gradient(const SoftmaxTask& task, size_t row, size_t first, size_t count, const SoftmaxRow& state) {
-  with_format(task.logits_type,
-              [&](auto format) { gradient_segments<decltype(format)>(task, row, first, count, state); });
+  with_format(task.logits_type, [&](auto format) { gradient_segments(format, task, row, first, count, state); });
 }
 
 void add(Array values, size_t n, xent::ExactSum& total) {

@@ -25,8 +25,8 @@ XENT_INLINE T read(const char* p) {
 }
 
 // Contiguous runs have a loop of their own only so that the compiler can see the constant stride.
-template <class T, class Load>
-XENT_INLINE void gather(Array from, int n, double* to, Load load) {
+template <class T, class To, class Load>
+XENT_INLINE void gather(Array from, int n, To* to, Load load) {
   if (from.stride == sizeof(T)) {
     for (int i = 0; i < n; ++i) to[i] = load(read<T>(from.data + i * sizeof(T)));
   } else {
@@ -80,9 +80,9 @@ XENT_NOINLINE void gather_labels(Type type, Array from, int n, double* to) {
 enum Wanted : unsigned { loss_wanted = 1, gradient_wanted = 2, hessian_wanted = 4, weighted = 8 };
 
 // Pairs, whose low parts the narrow formats do not need.
-template <bool low>
+template <bool low, int size = block>
 struct Pairs {
-  double hi[block], lo[block];
+  double hi[size], lo[size];
 
   XENT_INLINE void put(Pairs& to, int i, Pair a) {
     to.hi[i] = a.hi;

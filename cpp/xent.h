@@ -64,15 +64,15 @@ struct SoftmaxTask {
 
 void run(const SoftmaxTask& task, std::size_t rows);
 
-// What is known of up to 512 neighbouring classes of a row: the largest logit and three sums.
-constexpr int softmax_segment = 512;
+// What is known of a segment of a row: the largest and the least logit and three sums.
+constexpr int softmax_segment(Type logits) { return logits == Type::f64 ? 512 : 2048; }
 struct SoftmaxSegment {
-  double m, rest, rest_lo, distance, distance_lo, labels, labels_lo;
+  double m, least, rest, rest_lo, distance, distance_lo, labels, labels_lo;
 };
 
 // What the gradient needs of a whole row.
 struct SoftmaxRow {
-  double m, share, others, alone, labels;
+  double m, least, share, others, alone, labels;
 };
 
 // The instruction set in use; all of them that this processor runs, the best one last.

@@ -69,6 +69,7 @@ ULP = r"([\d.]+) ulp"
 MATHS_BOUNDS = {
     "exp-pair": ("exp.h", rf"relative error below {POWER} for t"),
     "exp-hi": ("exp.h", rf"hi alone is within {ULP}"),
+    "narrow-exp": ("narrow_exp.h", rf"relative error below {POWER} for t"),
     "tail-hi": ("tail.h", rf"each hi alone has a relative error below {POWER}"),
     "tail-pair": ("tail.h", rf"each hi \+ lo below {POWER}"),
     "pair-sum": ("pair.h", rf"sums and products of pairs are good to {POWER}"),

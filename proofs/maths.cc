@@ -1,6 +1,7 @@
 // The claims of the files in cpp/math, each measured for one instruction set; run.py reads the bounds from the files.
 
 #define XENT_NAMESPACE kernel
+#include "math/narrow_exp.h"
 #include "math/sigmoid_cross_entropy.h"
 #include "math/sigmoid_cross_entropy_exact.h"
 #undef XENT_NAMESPACE
@@ -40,6 +41,17 @@ void exponential(Random& random, Report& report) {
   const double unit = as<double>(bits(truth.hi) & 0x7ff0000000000000) * 0x1p-52;
   report.largest("exp-pair", relative(got, truth), text("t=%a", -x));
   report.largest("exp-hi", std::fabs((got.hi - truth.hi) - truth.lo) / unit, text("t=%a", -x));
+}
+
+void narrow_exponential(Random& random, Report& report) {
+  const auto power_of = [](double t) {
+    const kernel::NarrowPower power = kernel::narrow_exp(t);
+    return power.fraction * power.scale;
+  };
+  const double x = size_below(700, random), power = power_of(-x);
+  report.largest("narrow-exp", relative(Two{power, 0}, value(Elementary::exp, {-x, 0}, 0)), text("t=%a", -x));
+  if (!(power <= 1)) report.wrong(text("narrow exp of %a: %a", -x, power));
+  if (power_of(0) != 1 || power_of(-709) != 0) report.wrong("narrow exp of 0 or of -709");
 }
 
 // Beyond 660 a low part may be subnormal and lose half of 2^-1074. Both sides are seen 2^128 times as large.
@@ -132,6 +144,7 @@ int main(int argc, char** argv) {
     pairs(random, report);
     exact(random, report);
     if (i % 8 == 0) oracle(random, report);
+    narrow_exponential(random, report);
     report.count("points");
   }
   if (o.part == 0) {

@@ -184,7 +184,7 @@ def test_xent_is_as_good_as_documented_and_the_formula_is_not(rows):
     for row in rows:
         if row.operation == "softmax" and row.implementation == "xent":
             wide = 4 if row.output.startswith("gradient") else 2
-            assert row.ulp <= (0.501 if row.dtype in [dtype.name for dtype in NARROW] else wide), row
+            assert row.ulp <= (0.502 if row.dtype in [dtype.name for dtype in NARROW] else wide), row
     for dtype in NAMES:
         for output in (SOFTMAX_OUTPUTS[0], SOFTMAX_OUTPUTS[2]):
             errors = [r.ulp for r in rows if (r.dtype, r.output, r.implementation) == (dtype, output, FORMULA.name)]

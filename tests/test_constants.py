@@ -20,6 +20,7 @@ SCRIPTS = {
         "q": "exp.h",
     },
     "log1p": {"Q": "tail.h"},
+    "narrow_exp": {"log2_e": "narrow_exp.h", "ln2": "narrow_exp.h", "q": "narrow_exp.h"},
 }
 HEX = r"-?0x[\da-f.]+p[+-]?\d+"
 

@@ -138,6 +138,11 @@ def hard_rows(dtype, rng):
     yield np.array([0, -80, -87.5, -95, -103])
     yield np.array([0, -708, -720, -744.5, -745.2, -800])
     yield np.linspace(-60, 60, 1025)
+    for n in (10, 70, 2500):  # farther apart than powers reach, in one segment and in two
+        yield rng.permutation(np.linspace(-1000, 1000, n))
+    late = rng.normal(size=2500)
+    late[2200] += 2 * wide  # far ahead of its segment and of the one before
+    yield late
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

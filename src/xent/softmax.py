@@ -54,7 +54,7 @@ def softmax_cross_entropy_with_logits(
     the loss is inf. One logit of +inf takes all: the loss is 0 for its label, inf for another. Two of them, only -inf,
     and nan give nan.
 
-    Accuracy: float16, bfloat16 and float32 within 0.501 ulp for labels that are not negative, float64 within 2 ulp. The
+    Accuracy: float16, bfloat16 and float32 within 0.502 ulp for labels that are not negative, float64 within 2 ulp. The
     bits of a row depend on its values alone: not on the batch, strides, axis, threads or instruction set.
 
     Source: the operation of this name in TensorFlow.
@@ -89,7 +89,7 @@ def softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any, axis: int 
     -----
     Special values: an absent class has the gradient ``-z_j``; where the loss is nan, so is the gradient.
 
-    Accuracy: for one-hot labels float16, bfloat16 and float32 within 0.501 ulp, float64 within 4 ulp; for others within
+    Accuracy: for one-hot labels float16, bfloat16 and float32 within 0.502 ulp, float64 within 4 ulp; for others within
     that of the larger of the two terms.
 
     Source: the derivative of the documented loss.
@@ -185,7 +185,7 @@ def sparse_softmax_cross_entropy_with_logits(
     -----
     Special values: those of :func:`softmax_cross_entropy_with_logits` with a one-hot label.
 
-    Accuracy: float16, bfloat16 and float32 within 0.501 ulp, float64 within 2 ulp, at up to 2**17 classes.
+    Accuracy: float16, bfloat16 and float32 within 0.502 ulp, float64 within 2 ulp, at up to 2**17 classes.
 
     Source: the operation of this name in TensorFlow.
 
@@ -218,7 +218,7 @@ def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> 
     -----
     Special values: those of :func:`softmax_cross_entropy_value_and_grad`.
 
-    Accuracy: float16, bfloat16 and float32 within 0.501 ulp, float64 within 4 ulp; the gradient of the right class
+    Accuracy: float16, bfloat16 and float32 within 0.502 ulp, float64 within 4 ulp; the gradient of the right class
     keeps its digits where its probability is next to 1.
 
     Source: the derivative of the documented loss.
