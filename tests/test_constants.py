@@ -20,6 +20,7 @@ SCRIPTS = {
         "q": "exp.h",
     },
     "log1p": {"Q": "tail.h"},
+    "quick": {"ln2": "quick_tail.h", "q": "quick_tail.h", "Q": "quick_tail.h"},
 }
 HEX = r"-?0x[\da-f.]+p[+-]?\d+"
 
