@@ -33,7 +33,8 @@ XENT_INLINE void add_value(double v, ExactSum& sum) {
 // y to a multiple of 2^-52 / 1.5 of `shift`.
 XENT_INLINE double to_multiple(double y, double shift) { return (y + shift) - shift; }
 
-XENT_INLINE void add_block(const double* v, int n, ExactSum& sum) {  // n <= 512
+// Adds at most 512 values.
+XENT_INLINE void add_block(const double* v, int n, ExactSum& sum) {
   constexpr double high_unit = 0x1.8p22, middle_unit = 0x1.8p-23, low_unit = 0x1.8p-68;
   double high = 0, middle = 0, low = 0;
   uint64_t failed = 0;
@@ -54,6 +55,28 @@ XENT_INLINE void add_block(const double* v, int n, ExactSum& sum) {  // n <= 512
   add_value(high, sum);
   add_value(middle, sum);
   add_value(low, sum);
+}
+
+// A float32 that is 0 or at least 2^-52 is a multiple of 2^-75: its two upper parts are all of it.
+XENT_INLINE void add_block(const float* v, int n, ExactSum& sum) {
+  double high = 0, rest = 0;
+  uint32_t failed = 0;  // the top bit
+#pragma omp simd reduction(+ : high, rest) reduction(| : failed)
+  for (int i = 0; i < n; ++i) {
+    const double x = v[i], h = to_multiple(x, 0x1.8p22);
+    high += h;
+    rest += x - h;
+    const uint32_t size = bit_cast<uint32_t>(v[i]) & 0x7fffffff, least = bit_cast<uint32_t>(0x1p-52f);
+    const uint32_t most = bit_cast<uint32_t>(0x1.fffffep13f);
+    failed |= (most - size) | (v[i] == 0 ? 0 : size - least);
+  }
+  if (failed >> 31) {
+    double wide[512];
+    for (int i = 0; i < n; ++i) wide[i] = v[i];
+    return add_block(wide, n, sum);
+  }
+  add_value(high, sum);
+  add_value(rest, sum);
 }
 
 }  // namespace XENT_NAMESPACE

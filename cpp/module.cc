@@ -16,6 +16,7 @@ namespace nb = nanobind;
 namespace {
 
 using xent::Task;
+using xent::Type;
 
 // The limbs of a sum as little-endian two's complement bytes of a number in units of 2^-1074, and the three counts.
 nb::tuple finish(xent::ExactSum& sum) {
@@ -88,6 +89,29 @@ nb::tuple sigmoid_cross_entropy_total(nb::handle logits, nb::handle labels, nb::
   return finish(total);
 }
 
+// The losses of two plain arrays of one shape, and None for anything else, checks included: that is the ufunc's work. Few
+// elements take less time than a ufunc needs to find its loop.
+nb::object sigmoid_cross_entropy_of_plain(nb::handle logits, nb::handle labels) {
+  if (!PyArray_CheckExact(logits.ptr()) || !PyArray_CheckExact(labels.ptr())) return nb::none();
+  auto *x = reinterpret_cast<PyArrayObject*>(logits.ptr()), *z = reinterpret_cast<PyArrayObject*>(labels.ptr());
+  Task task;
+  if (PyArray_NDIM(x) == 0 || !PyArray_SAMESHAPE(x, z) || !PyArray_ISCARRAY_RO(x) || !PyArray_ISCARRAY_RO(z) ||
+      !xent::type_of(x, task.logits_type) || task.logits_type > Type::f64 || !xent::type_of(z, task.labels_type))
+    return nb::none();
+  nb::object loss = nb::steal(PyArray_NewLikeArray(x, NPY_CORDER, nullptr, 0));
+  if (!loss) throw nb::python_error();
+  const auto array = [](PyArrayObject* a) { return xent::Array{PyArray_BYTES(a), PyArray_ITEMSIZE(a)}; };
+  task.logits = array(x);
+  task.labels = array(z);
+  task.loss = array(reinterpret_cast<PyArrayObject*>(loss.ptr()));
+  const auto n = static_cast<std::size_t>(PyArray_SIZE(x));
+  {
+    const nb::gil_scoped_release released;
+    xent::run(task, n);
+  }
+  return loss;
+}
+
 nb::tuple exact_sum(nb::handle values) {
   xent::ExactSum total;
   for_each_run({as_array(values)}, false, NPY_DOUBLE, [&](char** pointers, const npy_intp* strides, std::size_t n) {
@@ -118,6 +142,8 @@ NB_MODULE(_core, m) {
 
   m.def("sigmoid_cross_entropy_total", &sigmoid_cross_entropy_total, nb::arg("logits"), nb::arg("labels"),
         nb::arg("gradient").none(), nb::arg("divisor"));
+  m.def("sigmoid_cross_entropy_of_plain", &sigmoid_cross_entropy_of_plain, nb::arg("logits").none(),
+        nb::arg("labels").none());
   m.def("exact_sum", &exact_sum, nb::arg("values"));
   m.attr("limbs") = static_cast<int>(xent::ExactSum::limbs);
 

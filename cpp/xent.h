@@ -1,7 +1,8 @@
 // xent: cross entropy from logits, and its derivatives, in one pass over memory.
 //
 // Python asks (module.cc: objects -> pointers), `run` chooses a kernel and splits the work (dispatch.cc), the kernel
-// walks the arrays in blocks (loops.h: pointers -> values), the maths sees doubles (math/: values -> values).
+// walks the arrays in blocks (loops.h: pointers -> values, block.h: doubles -> results), the maths sees doubles (math/:
+// values -> values).
 //
 // With x the logit, z the label and w the weight of the positive class (1 where none is given), per element
 //

@@ -72,6 +72,7 @@ MATHS_BOUNDS = {
     "narrow-exp": ("narrow_exp.h", rf"relative error below {POWER} for t"),
     "tail-hi": ("tail.h", rf"each hi alone has a relative error below {POWER}"),
     "tail-pair": ("tail.h", rf"each hi \+ lo below {POWER}"),
+    "tail-quick": ("quick_tail.h", rf"have a relative error below {POWER} for"),
     "pair-sum": ("pair.h", rf"sums and products of pairs are good to {POWER}"),
     "pair-quotient": ("pair.h", rf"quotients to {POWER}"),
     "exact": ("sigmoid_cross_entropy_exact.h", rf"error is below {POWER} of the terms"),

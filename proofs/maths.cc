@@ -2,6 +2,7 @@
 
 #define XENT_NAMESPACE kernel
 #include "math/narrow_exp.h"
+#include "math/quick_tail.h"
 #include "math/sigmoid_cross_entropy.h"
 #include "math/sigmoid_cross_entropy_exact.h"
 #undef XENT_NAMESPACE
@@ -69,6 +70,15 @@ void tail(Random& random, Report& report) {
   };
   keep(got.softplus, Elementary::softplus);
   keep(got.sigmoid, Elementary::sigmoid);
+}
+
+void quick(Random& random, Report& report) {
+  const double x = size_below(kernel::near_limit, random), u = kernel::quick_power(x);
+  const auto keep = [&](double got, Elementary f) {
+    report.largest("tail-quick", relative(Two{got, 0}, value(f, {x, 0}, 0)), text("x=%a", x));
+  };
+  keep(kernel::quick_softplus(kernel::quick_s(u)), Elementary::softplus);
+  keep(kernel::quick_sigmoid(u), Elementary::sigmoid);
 }
 
 void pairs(Random& random, Report& report) {
@@ -141,6 +151,7 @@ int main(int argc, char** argv) {
     exponential(random, report);
     tail<true>(random, report);
     tail<false>(random, report);
+    quick(random, report);
     pairs(random, report);
     exact(random, report);
     if (i % 8 == 0) oracle(random, report);

@@ -5,10 +5,12 @@
 #pragma once
 
 #define XENT_NAMESPACE premise
+#include "math/quick_tail.h"
 #include "math/sigmoid_cross_entropy.h"
 #undef XENT_NAMESPACE
 
 #include <cstring>
+#include <type_traits>
 
 #include "harness.h"
 #include "narrow_formats.h"
@@ -87,21 +89,29 @@ class Narrow {
  private:
   struct Verdict {
     std::uint64_t look;  // MPFR must decide, or the result is wrong
-    std::uint64_t open;  // the kernel asked its fallback
+    std::uint64_t open;  // the quick estimate left it open
     double ratio;        // |estimate - truth| / bound of the estimate
   };
 
+  // For one of the two estimates, that of the quick tail or that of the full one.
+  template <bool quick>
   Verdict verdict(double x, Truth t, double got, premise::Estimate e) const {
+    constexpr double error = quick ? premise::quick_error : premise::narrow_error;
     const double doubt = t.error + std::fabs(t.value.hi) * margin_;
     const double low = rounded<Format>(t.value.hi, t.value.lo - doubt);
     const double high = rounded<Format>(t.value.hi, t.value.lo + doubt);
     const double off = std::fabs((e.value - t.value.hi) - t.value.lo);
-    const double nothing = std::fabs(x) >= negligible ? 0x1p-180 : 0, ratio = off / e.error;
+    const double nothing = std::fabs(x) >= negligible ? 0x1p-180 : 0, ratio = off / (e.size * error);
     return {(bits(low) ^ bits(high)) | (bits(low) ^ bits(got)),
-            premise::decide<KernelFormat<Format>>(e).open ? std::uint64_t{1} : std::uint64_t{0},
+            premise::decide<KernelFormat<Format>, quick>(e, error).open ? std::uint64_t{1} : std::uint64_t{0},
             off <= nothing ? 0
             : ratio >= 0   ? ratio
                            : INFINITY};
+  }
+
+  static premise::Tail quick_tail(double size) {
+    const double u = premise::quick_power(size);
+    return {{premise::quick_softplus(premise::quick_s(u)), 0}, {premise::quick_sigmoid(u), 0}};
   }
 
   void check(const Batch<Format>& b, bool with_hessian) {
@@ -116,16 +126,22 @@ class Narrow {
     for (int i = 0; i < b.size; ++i) {
       const double x = b.x_value[i], z = b.z_value[i];
       const premise::Element e{x, z, 1, b.n};
-      const premise::Tail t = premise::tail<false>(x);
       const Two a = slope(x, z);
-      verdicts[0][i] = verdict(x, loss(x, a, b.tails[i].softplus), got[0][i], premise::loss<Kernel, false>(e, t));
-      verdicts[1][i] = verdict(x, gradient(x, a, b.tails[i].sigmoid, b.n), got[1][i], premise::gradient<Kernel>(e, t));
+      const Truth loss_truth = loss(x, a, b.tails[i].softplus),
+                  gradient_truth = gradient(x, a, b.tails[i].sigmoid, b.n);
+      const auto both = [&](int f, Truth truth, const auto& estimate) {
+        const Verdict full = verdict<false>(x, truth, got[f][i], estimate(premise::tail<false>(x), std::false_type{}));
+        const Verdict quick =
+            std::fabs(x) <= premise::near_limit
+                ? verdict<true>(x, truth, got[f][i], estimate(quick_tail(std::fabs(x)), std::true_type{}))
+                : full;
+        verdicts[f][i] = {full.look, quick.open, std::max(full.ratio, quick.ratio)};
+      };
+      both(0, loss_truth, [&](const premise::Tail& t, auto near) { return premise::loss<Kernel, false, near>(e, t); });
+      both(1, gradient_truth, [&](const premise::Tail& t, auto) { return premise::gradient<Kernel>(e, t); });
+      if (with_hessian)
+        both(2, hessian(b.tails[i].sigmoid), [](const premise::Tail& t, auto) { return premise::hessian<Kernel>(t); });
     }
-    if (with_hessian)
-      for (int i = 0; i < b.size; ++i) {
-        const premise::Estimate e = premise::hessian<Kernel>(premise::tail<false>(b.x_value[i]));
-        verdicts[2][i] = verdict(b.x_value[i], hessian(b.tails[i].sigmoid), got[2][i], e);
-      }
     for (int f = 0; f < (with_hessian ? 3 : 2); ++f) settle(static_cast<Function>(f), b, got[f], verdicts[f]);
   }
 

@@ -21,6 +21,7 @@ SCRIPTS = {
     },
     "log1p": {"Q": "tail.h"},
     "narrow_exp": {"log2_e": "narrow_exp.h", "ln2": "narrow_exp.h", "q": "narrow_exp.h"},
+    "quick": {"ln2": "quick_tail.h", "q": "quick_tail.h", "Q": "quick_tail.h"},
 }
 HEX = r"-?0x[\da-f.]+p[+-]?\d+"
 

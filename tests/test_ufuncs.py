@@ -9,7 +9,7 @@ import pytest
 
 import xent
 from oracle import DTYPES, bits
-from xent import ufuncs
+from xent import _core, ufuncs
 
 LOSS = ufuncs.sigmoid_cross_entropy
 BOTH = ufuncs.sigmoid_cross_entropy_value_and_grad
@@ -174,3 +174,47 @@ def test_pandas(arrays):
     np.testing.assert_array_equal(got, LOSS(x[:, 0], z[:, 0]))
     frame = BOTH(pd.DataFrame(x), pd.DataFrame(z))
     np.testing.assert_array_equal(frame[1], BOTH(x, z)[1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_plain_arrays_need_no_ufunc(arrays, dtype):
+    x, z = (array.astype(dtype) for array in arrays)
+    plain = _core.sigmoid_cross_entropy_of_plain
+    for logits, labels in ((x, z), (x.T.copy(), z.T.copy()), (x[:0], z[:0]), (x, z > 0.5), (x, np.ones((4, 5), "q"))):
+        got, want = plain(logits, labels), LOSS(logits, labels)
+        assert (type(got), got.dtype, got.shape) == (np.ndarray, want.dtype, want.shape)
+        np.testing.assert_array_equal(bits(got), bits(want))
+    read_only = x.copy()
+    read_only.flags.writeable = False
+    np.testing.assert_array_equal(bits(plain(read_only, z)), bits(LOSS(x, z)))
+
+
+class Marked(np.ndarray):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels"),
+    [
+        (None, None),
+        ([1.0], [1.0]),
+        (np.float32(1), np.float32(1)),
+        (np.array(1.0), np.array(1.0)),
+        (np.ones(3), np.ones((3, 1))),
+        (np.ones(3), np.ones(1)),
+        (np.ones(6)[::2], np.ones(3)),
+        (np.ones(3), np.ones(6)[::2]),
+        (np.ones((2, 3)).T, np.ones((2, 3)).T),
+        (np.ones(3).view(Marked), np.ones(3)),
+        (np.ones(3), np.ones(3).view(Marked)),
+        (np.ones(3, ">f8"), np.ones(3)),
+        (np.ones(3), np.ones(3, ">i4")),
+        (np.ones(3, int), np.ones(3)),
+        (np.ones(3, bool), np.ones(3)),
+        (np.ones(3), np.ones(3, complex)),
+        (np.ones(3), np.array([1, 0, 1], object)),
+        (np.frombuffer(bytes(17), "f8", 2, 1), np.ones(2)),
+    ],
+)
+def test_other_arrays_are_left_to_the_ufunc(logits, labels):
+    assert _core.sigmoid_cross_entropy_of_plain(logits, labels) is None

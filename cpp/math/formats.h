@@ -10,9 +10,10 @@
 namespace XENT_NAMESPACE {
 
 // A value that is rounded, and whether another is possible: its error reaches a midpoint, or the sign of a zero.
+template <class Result>
 struct Decision {
-  double value;
-  bool open;
+  Result value;
+  typename Unsigned<Result>::type open;  // 0 if it is not
 };
 
 // The formats of up to 16 bits: `digits` significant bits, normal from 2^least, finite below 2^end.
@@ -21,14 +22,14 @@ struct Half {
   static constexpr bool narrow = true;
 
   struct Steps {
-    double rounded, half;  // half of the distance of neighbours at the value
+    double shift, rounded, half;  // half of the distance of neighbours at the value
   };
   XENT_INLINE Steps steps(double size) {
     const double power = bit_cast<double>(bit_cast<uint64_t>(size) & 0x7ff0000000000000u);
     const double lowest = bit_cast<double>(uint64_t{1023 + least} << 52);
     const double unit = larger(power, lowest);
     const double shift = unit * (1.5 * double(uint64_t{1} << (53 - digits)));
-    return {(size + shift) - shift, unit * (1.0 / double(uint64_t{1} << digits))};
+    return {shift, (size + shift) - shift, unit * (1.0 / double(uint64_t{1} << digits))};
   }
   XENT_INLINE double finish(double y, double rounded) {
     const double size = rounded < bit_cast<double>(uint64_t{1023 + end} << 52) ? rounded : infinity;
@@ -37,10 +38,28 @@ struct Half {
     return y == y ? signed_size : y;
   }
   XENT_INLINE double round(double y) { return finish(y, steps(absolute(y)).rounded); }
-  XENT_INLINE Decision round_within(double y, double error) {
-    const double size = absolute(y);
-    const Steps s = steps(size);
-    return {finish(y, s.rounded), absolute(size - s.rounded) + error >= s.half || error > size};
+  using Result = float;
+  // For an error of `relative` times the size of the terms; the quick way leaves infinities and nans open.
+  template <bool quick>
+  XENT_INLINE Decision<Result> round_within(double y, double terms, double relative) {
+    if constexpr (quick) {
+      const double shift = steps(absolute(y)).shift;
+      const auto nearest = [&](double x) {  // keeps the sign of a zero
+        const uint64_t sign = bit_cast<uint64_t>(x) & 0x8000000000000000u;
+        return static_cast<float>(bit_cast<double>(bit_cast<uint64_t>((x + shift) - shift) | sign));
+      };
+      const float low = nearest(fma(-relative, terms, y)), high = nearest(fma(relative, terms, y));
+      constexpr auto infinite = static_cast<float>(infinity);
+      constexpr float limit = end < 64 ? static_cast<float>(uint64_t{1} << end % 64) : infinite;
+      const float size = bit_cast<float>(bit_cast<uint32_t>(low) & 0x7fffffffu);
+      const uint32_t differ = bit_cast<uint32_t>(low) ^ bit_cast<uint32_t>(high);
+      return {size < limit ? low : low * infinite, low == low ? differ : 1};
+    } else {
+      const double size = absolute(y), error = terms * relative;
+      const Steps s = steps(size);
+      const bool open = absolute(size - s.rounded) + error >= s.half || error > size;
+      return {static_cast<float>(finish(y, s.rounded)), open ? 1u : 0u};
+    }
   }
 };
 
@@ -50,7 +69,11 @@ struct Float64 {
   XENT_INLINE double load(double v) { return v; }
   XENT_INLINE double round(double y) { return y; }
   // Open where terms cancel to less than 2^-9 of their size: near the root of a soft label's gradient.
-  XENT_INLINE Decision round_within(double y, double error) { return {y, error > absolute(y) * 0x1p-47}; }
+  using Result = double;
+  template <bool quick>
+  XENT_INLINE Decision<Result> round_within(double y, double terms, double relative) {
+    return {y, terms * relative > absolute(y) * 0x1p-47 ? uint64_t{1} : uint64_t{0}};
+  }
   XENT_INLINE double store(double y) { return y; }
 };
 
@@ -59,10 +82,12 @@ struct Float32 {
   static constexpr bool narrow = true;
   XENT_INLINE double load(float v) { return v; }
   XENT_INLINE double round(double y) { return static_cast<float>(y); }
-  XENT_INLINE Decision round_within(double y, double error) {
-    const double finite = smaller(error, 1e300);  // an infinite value has no distance
-    const double low = round(y - finite), high = round(y + finite);
-    return {low, bit_cast<uint64_t>(low) != bit_cast<uint64_t>(high)};  // -0 is not +0
+  using Result = float;
+  template <bool quick>
+  XENT_INLINE Decision<Result> round_within(double y, double terms, double relative) {
+    const double finite = quick ? terms : smaller(terms, 1e300);  // an infinite value has no distance
+    const auto low = static_cast<float>(fma(-relative, finite, y)), high = static_cast<float>(fma(relative, finite, y));
+    return {low, bit_cast<uint32_t>(low) ^ bit_cast<uint32_t>(high)};  // -0 is not +0
   }
   XENT_INLINE float store(double y) { return static_cast<float>(y); }
 };
@@ -72,8 +97,8 @@ struct BFloat16 : Half<8, -126, 128> {  // the upper half of a float32
     uint16_t bits;
   };
   XENT_INLINE double load(Storage v) { return bit_cast<float>(uint32_t{v.bits} << 16); }
-  XENT_INLINE Storage store(double y) {
-    const auto bits = static_cast<uint16_t>(bit_cast<uint32_t>(static_cast<float>(y)) >> 16);
+  XENT_INLINE Storage store(float y) {
+    const auto bits = static_cast<uint16_t>(bit_cast<uint32_t>(y) >> 16);
     return {y == y ? bits : uint16_t{0x7fc0}};
   }
 };
@@ -82,17 +107,17 @@ struct Float16 : Half<11, -14, 16> {
   struct Storage {
     uint16_t bits;
   };
-  // Its exponent and fraction, put in the place of a double's, are the value times 2^-1008.
+  // Its exponent and fraction, put in the place of a float32's, are the value times 2^-112.
   XENT_INLINE double load(Storage v) {
-    const uint64_t size = v.bits & 0x7fffu, sign = uint64_t{v.bits & 0x8000u} << 48;
-    const double finite = bit_cast<double>(size << 42) * 0x1p1008;
-    const double special = size == 0x7c00 ? infinity : nan;
-    return bit_cast<double>(bit_cast<uint64_t>(size < 0x7c00 ? finite : special) | sign);
+    const uint32_t size = (v.bits & 0x7fffu) << 13, sign = uint32_t{v.bits & 0x8000u} << 16;
+    const float finite = bit_cast<float>(size) * 0x1p112f, special = bit_cast<float>(size | 0x7f800000u);
+    return bit_cast<float>(bit_cast<uint32_t>(size < 0x7c00u << 13 ? finite : special) | sign);
   }
-  XENT_INLINE Storage store(double y) {
-    const uint64_t size = bit_cast<uint64_t>(smaller(absolute(y), 65536) * 0x1p-1008) >> 42;
-    const uint64_t sign = bit_cast<uint64_t>(y) >> 48 & 0x8000u;
-    return {static_cast<uint16_t>((y == y ? size : 0x7e00) | sign)};
+  XENT_INLINE Storage store(float y) {
+    const uint32_t bits = bit_cast<uint32_t>(y), sign = bits >> 16 & 0x8000u;
+    const float size = bit_cast<float>(bits & 0x7fffffffu);
+    const uint32_t finite = bit_cast<uint32_t>((size < 65536 ? size : 65536) * 0x1p-112f) >> 13;
+    return {static_cast<uint16_t>((y == y ? finite : 0x7e00) | sign)};
   }
 };
 

@@ -30,6 +30,16 @@ XENT_INLINE To bit_cast(From from) {
   return __builtin_bit_cast(To, from);
 }
 
+// The unsigned integer of the size of a float.
+template <class T>
+struct Unsigned {
+  using type = uint64_t;
+};
+template <>
+struct Unsigned<float> {
+  using type = uint32_t;
+};
+
 constexpr double infinity = __builtin_huge_val(), nan = __builtin_nan("");
 
 XENT_INLINE double absolute(double x) { return bit_cast<double>(bit_cast<uint64_t>(x) & 0x7fffffffffffffffu); }

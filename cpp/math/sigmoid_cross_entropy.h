@@ -1,7 +1,7 @@
 // Loss, gradient and hessian of one element, with bounds on their errors.
 //
-// Claim: |value - truth| <= error for all three, before the last rounding. A decided narrow value is correctly rounded.
-// A decided float64 loss is within 0.75 ulp, hard-label gradient and hessian within 1 ulp, and a
+// Claim: |value - truth| <= error * size for all three, before the last rounding. A decided narrow value is correctly
+// rounded. A decided float64 loss is within 0.75 ulp, hard-label gradient and hessian within 1 ulp, and a
 // soft label's gradient within 1 ulp + 2^-56 (|a| + sigmoid(-|x|)), its sign exact.
 // Method, with a = 1 - z for x > 0 and -z otherwise:
 //     loss     = x a + softplus(-|x|)        no cancellation for z in [0, 1]
@@ -17,49 +17,54 @@
 namespace XENT_NAMESPACE {
 
 struct Estimate {
-  double value, error;
+  double value, size;  // size: that of the terms, which the error is relative to
 };
 
 struct Element {
   double x, z, w, n;  // logit, label, weight of the positive class, divisor of the gradient
 };
 
-// The rounded value; if it is open (one narrow result in 2^24), sigmoid_cross_entropy_exact.h decides.
-template <class Format>
-XENT_INLINE Decision decide(Estimate e) {
-  return Format::round_within(e.value, e.error);
-}
+// Errors relative to the size of the terms: of the quick tail, of the full one (16 units of 2^-53, where 3.4 were seen),
+// and of float64 before its last rounding.
+constexpr double quick_error = 0x1.1p-43, narrow_error = 0x1p-49, wide_error = 0x1p-56;
 
-// Errors relative to the size of the terms: 16 units of 2^-53, where 3.4 were seen, and float64 before its last
-// rounding.
-constexpr double narrow_error = 0x1p-49, wide_error = 0x1p-56;
+// The rounded value of an estimate with that error. If it is open, the full tail decides after the quick one, and
+// sigmoid_cross_entropy_exact.h after the full one.
+template <class Format, bool quick = false>
+XENT_INLINE auto decide(Estimate e, double error = Format::narrow ? narrow_error : wide_error) {
+  return Format::template round_within<quick>(e.value, e.size, error);
+}
 
 XENT_INLINE Pair one_minus(double z) { return two_sum(1, -z); }
 
 // h + l, where h may be infinite.
 XENT_INLINE double last_sum(double h, double l) { return absolute(h) < infinity ? h + l : h; }
 
-template <class Format, bool weighted>
+// near: |x| <= near_limit. Then 0 * inf is no case, and a softplus above 2^-740 no subnormal loss.
+template <class Format, bool weighted, bool near>
 XENT_INLINE Estimate loss(Element e, const Tail& tail) {
   const bool positive = e.x > 0;
-  if constexpr (Format::narrow) {
+  if constexpr (Format::narrow && near && !weighted) {
+    const double line = fma(-e.x, e.z, positive ? e.x : 0);  // x a, rounded once
+    return {line + tail.softplus.hi, absolute(line) + tail.softplus.hi};
+  } else if constexpr (Format::narrow) {
     const double negatives = 1 - e.z, positives = weighted ? e.w * e.z : e.z;
-    const double a = positive ? negatives : -positives;
-    const double x = a == 0 ? 0 : e.x;  // 0 * inf = 0
+    const double a = positive ? negatives : positives;     // of |x|
+    const double x = !near && a == 0 ? 0 : absolute(e.x);  // 0 * inf = 0
     const double m = weighted ? negatives + positives : 1;
     const double m_size = weighted ? absolute(negatives) + absolute(positives) : 1;
-    const double size = fma(absolute(x), absolute(a), m_size * tail.softplus.hi);
-    return {fma(x, a, m * tail.softplus.hi), size * narrow_error};
+    const double size = fma(x, absolute(a), m_size * tail.softplus.hi);
+    return {fma(x, a, m * tail.softplus.hi), size};
   } else {
     const Pair negatives = one_minus(e.z), positives = weighted ? two_product(e.w, e.z) : Pair{e.z, 0};
     const Pair a{positive ? negatives.hi : -positives.hi, positive ? negatives.lo : -positives.lo};
-    const double x = a.hi == 0 ? 0 : e.x;
+    const double x = !near && a.hi == 0 ? 0 : e.x;
     const Pair l = weighted ? (negatives + positives) * tail.softplus : tail.softplus;
     const Pair xa = two_product(x, a.hi);
     const Pair sum = two_sum(xa.hi, l.hi);
     const double value = last_sum(sum.hi, sum.lo + (xa.lo + fma(x, a.lo, l.lo)));
-    const bool rounded_twice = value != 0 && absolute(value) < 0x1p-1019;  // as its terms were
-    return {value, rounded_twice ? infinity : (absolute(xa.hi) + absolute(l.hi)) * wide_error};
+    const bool rounded_twice = !near && value != 0 && absolute(value) < 0x1p-1019;  // as its terms were
+    return {value, rounded_twice ? infinity : absolute(xa.hi) + absolute(l.hi)};
   }
 }
 
@@ -69,8 +74,8 @@ XENT_INLINE Estimate gradient(Element e, const Tail& tail) {
   const double p = positive ? -tail.sigmoid.hi : tail.sigmoid.hi, p_lo = positive ? -tail.sigmoid.lo : tail.sigmoid.lo;
   const double inverse = 1 / e.n;
   if constexpr (Format::narrow) {
-    const double a = positive ? 1 - e.z : -e.z;
-    return {(a + p) * inverse, (absolute(a) + tail.sigmoid.hi) * inverse * narrow_error};
+    const double a = (positive ? 1 : 0) - e.z;
+    return {(a + p) * inverse, (absolute(a) + tail.sigmoid.hi) * inverse};
   } else {
     const Pair one_minus_z = one_minus(e.z);
     const Pair a{positive ? one_minus_z.hi : -e.z, positive ? one_minus_z.lo : 0};
@@ -78,8 +83,8 @@ XENT_INLINE Estimate gradient(Element e, const Tail& tail) {
     const double quotient = sum.hi * inverse;
     const double value = last_sum(quotient, (fma(-quotient, e.n, sum.hi) + (sum.lo + (a.lo + p_lo))) * inverse);
     const bool underflow = value == 0 && a.hi == 0 && absolute(e.x) < infinity;  // then the sign is that of p
-    const double error = (absolute(a.hi) + tail.sigmoid.hi) * inverse * wide_error;
-    return {underflow ? p * inverse : value, value == 0 && a.hi != 0 ? infinity : error};  // a zero needs its sign
+    const double size = (absolute(a.hi) + tail.sigmoid.hi) * inverse;
+    return {underflow ? p * inverse : value, value == 0 && a.hi != 0 ? infinity : size};  // a zero needs its sign
   }
 }
 
@@ -88,7 +93,7 @@ XENT_INLINE Estimate hessian(const Tail& tail) {
   const Pair p = tail.sigmoid;
   if constexpr (Format::narrow) {
     const double value = fma(-p.hi, p.hi, p.hi);
-    return {value, value * narrow_error};
+    return {value, value};
   } else {
     const Pair q = fast_two_sum(1, -p.hi), h = two_product(p.hi, q.hi);
     return {h.hi + (h.lo + fma(p.hi, q.lo - p.lo, p.lo * q.hi)), 0};

@@ -21,7 +21,9 @@ struct Tail {
   Pair softplus, sigmoid;
 };
 
-// The three steps stand apart, so that a loop can take one at a time: see loops.h.
+constexpr double near_limit = 512;  // exp(-near_limit) is far from all subnormal numbers
+
+// The three steps stand apart, so that a loop can take one at a time: see block.h.
 //
 // `subnormal` says whether results below 2^-1010 matter (float64). Then u and s are 2^128 times as large for |x| > 700,
 // and the results scaled once: a subnormal number has no room for a relative error. Otherwise any positive number that

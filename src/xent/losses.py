@@ -69,7 +69,11 @@ def sigmoid_cross_entropy_with_logits(
     array([1.3132616, 0.3132617, 0.6931472, 0.3132617, 1.3132616, 0.6931472,
            0.6931472], dtype=float32)
     """
-    _checks.named(_sentinel, name)
+    if _sentinel is not None:
+        _checks.named(_sentinel, name)
+    loss = _core.sigmoid_cross_entropy_of_plain(logits, labels)
+    if loss is not None:
+        return loss
     if type(logits) is not np.ndarray and (host := _dispatch.adapter(logits)):
         return host.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits, name=name)
     labels, logits = _checks.pair(labels, logits, name)
