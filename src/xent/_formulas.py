@@ -115,8 +115,13 @@ def softmax(xp: Any, x: Any) -> Any:
     return xp.where(leader, xp.zeros_like(x) + 1, e) / (1 + rest)
 
 
-def softmax_tangent(xp: Any, p: Any, v: Any) -> Any:
-    """The derivative of the probabilities p along v, p (v - sum p v), each class against the leader of its row."""
+def softmax_losses_tangent(xp: Any, p: Any, v: Any) -> Any:
+    """The derivative of the losses along v, sum p v - v, each class against the leader of its row."""
     leader = leaders(xp, p)
     v = v - xp.sum(xp.where(leader, v, xp.zeros_like(v)), axis=-1, keepdims=True)
-    return p * (v - xp.sum(p * v, axis=-1, keepdims=True))
+    return xp.sum(p * v, axis=-1, keepdims=True) - v
+
+
+def softmax_tangent(xp: Any, p: Any, v: Any) -> Any:
+    """The derivative of the probabilities p along v, p (v - sum p v)."""
+    return -p * softmax_losses_tangent(xp, p, v)
