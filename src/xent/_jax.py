@@ -19,7 +19,6 @@ from . import _core, _formulas
 
 for _name, _handler in _core.xla_handlers.items():
     jax.ffi.register_ffi_target(f"xent_{_name}", _handler, platform="cpu")
-    jax.ffi.register_ffi_target_as_batch_partitionable(f"xent_{_name}")
 
 
 # --- one call of a kernel or a formula -------------------------------------------------------------------------------
