@@ -176,6 +176,15 @@ def pos_weight_fits(weight: Any, logits: Any, name: str | None = None) -> None:
         )
 
 
+def mask_fits(mask: Any, logits: Any) -> None:
+    """Refuse a mask that would enlarge the logits."""
+    if not _fits(tuple(mask), tuple(logits)):
+        raise ValueError(
+            "where must broadcast to the shape of logits, with or without the axis of the classes, and not enlarge it, "
+            f"got {tuple(mask)} for logits of shape {tuple(logits)}. Reshape it."
+        )
+
+
 def no_out(out: Any) -> None:
     """Refuse a place for the gradient: the arrays of some frameworks cannot be written to."""
     if out is not None:

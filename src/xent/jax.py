@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from . import _checks, _jax, losses, softmax
 from .exact import ExactSum
@@ -40,7 +42,7 @@ def _softmax_pair(labels: Any, logits: Any, axis: Any, name: str | None = None) 
 def _sparse_pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
     z, x = _checked(labels, logits, name, indices=True)
     _checks.sparse_shapes(z.shape, x.shape, name)
-    if not isinstance(z, jax.core.Tracer):
+    if not isinstance(z, Tracer):
         _checks.known_classes(np.asarray(z), x.shape[-1], name)
     z = jnp.asarray(z)
     return z.astype(jnp.int32 if z.dtype.itemsize < 8 else jnp.int64), x
@@ -48,7 +50,7 @@ def _sparse_pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any
 
 def _known(*arrays: Any) -> bool:
     """Whether the values are known here and now, in the memory of the processor."""
-    return not any(isinstance(a, jax.core.Tracer) or {d.platform for d in a.devices()} != {"cpu"} for a in arrays)
+    return not any(isinstance(a, Tracer) or {d.platform for d in a.devices()} != {"cpu"} for a in arrays)
 
 
 def sigmoid_cross_entropy_with_logits(*, labels: Any, logits: Any, name: str | None = None) -> Any:
@@ -87,7 +89,7 @@ def sigmoid_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out: None =
 def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
     """As :func:`xent.sigmoid_cross_entropy_total`, of arrays whose values are known; summed by the processor."""
     z, x = _pair(labels, logits)
-    if isinstance(z, jax.core.Tracer) or isinstance(x, jax.core.Tracer):
+    if isinstance(z, Tracer) or isinstance(x, Tracer):
         raise _checks.traced("sigmoid_cross_entropy_total")
     return losses.sigmoid_cross_entropy_total(labels=np.asarray(z), logits=np.asarray(x))
 
@@ -210,7 +212,7 @@ def sigmoid_binary_cross_entropy(logits: Any, labels: Any) -> Any:
     return sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
 
 
-def softmax_cross_entropy(logits: Any, labels: Any, axis: int = -1, where: Any = None) -> Any:
+def softmax_cross_entropy(logits: Any, labels: Any, axis: Any = -1, where: Any = None) -> Any:
     """Return the softmax cross entropy with distributions, one loss per row, in optax's signature.
 
     ::
@@ -223,8 +225,8 @@ def softmax_cross_entropy(logits: Any, labels: Any, axis: int = -1, where: Any =
         The unscaled log-probabilities x: float16, bfloat16, float32 or float64.
     labels : array_like
         The probabilities z of the classes, of the shape of logits or broadcasting to it without enlarging it.
-    axis : int
-        The axis of the classes.
+    axis : int or tuple of int
+        The axis of the classes, or several.
     where : array_like, optional
         Which classes to include, or which rows: bool, broadcasting to the shape of logits with or without ``axis``. A
         class that is left out is absent, whatever its logit and label; the loss of a row without classes is 0.
@@ -254,20 +256,21 @@ def softmax_cross_entropy(logits: Any, labels: Any, axis: int = -1, where: Any =
     >>> softmax_cross_entropy(jnp.array([[40.0, 0.0], [-jnp.inf, 1.0]]), jnp.array([[1.0, 0.0], [0.0, 1.0]]))
     Array([4.248354e-18, 0.000000e+00], dtype=float32)
     """
-    z, x, _ = _softmax_pair(labels, logits, axis)
+    z, x = _checked(labels, logits)
+    axes = _axes(z.shape, x.shape, axis)
+    z, mask = jnp.broadcast_to(z, x.shape), _mask(where, x.shape, axes)
     with jax.named_scope("softmax_cross_entropy"):
-        if where is None:
-            return _jax.softmax_loss(x, z)
-        included = _included(where, axis, x)
-        z = jnp.where(included, z, jnp.zeros_like(z))
-        return _some(included, _jax.softmax_loss(jnp.where(included, x, -jnp.inf), z))
+        if mask is not None:
+            z = jnp.where(mask, z, jnp.zeros_like(z))
+        return _masked(x, _classes_last(z, axes), axes, mask)
 
 
-def softmax_cross_entropy_with_integer_labels(logits: Any, labels: Any, axis: int = -1, where: Any = None) -> Any:
+def softmax_cross_entropy_with_integer_labels(logits: Any, labels: Any, axis: Any = -1, where: Any = None) -> Any:
     """Return the softmax cross entropy with class indices, one loss per row, in optax's signature.
 
     Parameters, errors, special values and accuracy are those of :func:`softmax_cross_entropy`, but ``labels`` are the
-    index of the right class of each row, of any integer dtype and the shape of logits without ``axis``. An index that
+    index of the right class of each row, of any integer dtype and the shape of logits without ``axis``; with several
+    axes it counts along the last of them first. An index that
     is no class is a ``ValueError``, where its value is known, else it gives nan. The loss of a right class that
     ``where`` leaves out is inf.
 
@@ -278,22 +281,39 @@ def softmax_cross_entropy_with_integer_labels(logits: Any, labels: Any, axis: in
     >>> softmax_cross_entropy_with_integer_labels(jnp.array([[40.0, 0.0], [0.0, 0.0]]), jnp.array([0, 1]))
     Array([4.248354e-18, 6.931472e-01], dtype=float32)
     """
-    x = jnp.asarray(logits)
-    axis = _checks.softmax_shapes(x.shape, x.shape, axis)
-    y, x = _sparse_pair(labels, jnp.moveaxis(x, axis, -1))
+    y, x = _checked(labels, logits, indices=True)
+    axes = _axes(x.shape, x.shape, axis)
+    mask = _mask(where, x.shape, axes)
     with jax.named_scope("softmax_cross_entropy_with_integer_labels"):
-        if where is None:
-            return _jax.softmax_loss(x, y)
-        included = _included(where, axis, x)
-        return _some(included, _jax.softmax_loss(jnp.where(included, x, -jnp.inf), y))
+        y, _ = _sparse_pair(y, _classes_last(x, axes))
+        return _masked(x, y, axes, mask)
 
 
-def _included(where: Any, axis: int, x: Any) -> Any:
-    """The mask of classes, or of rows, in the shape of the logits whose classes are last."""
+def _axes(labels: Any, logits: Any, axis: Any) -> tuple[int, ...]:
+    return tuple(_checks.softmax_shapes(labels, logits, one) for one in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+def _classes_last(array: Any, axes: tuple[int, ...]) -> Any:
+    """The array with the axes of the classes as one, the last."""
+    array = jnp.moveaxis(array, axes, range(-len(axes), 0))
+    batch = array.shape[: array.ndim - len(axes)]
+    return array.reshape(*batch, math.prod(array.shape[len(batch) :]))
+
+
+def _mask(where: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
+    """The classes to include, in the shape of the logits; a mask of rows includes all classes of a row."""
+    if where is None:
+        return None
     where = jnp.asarray(where, bool)
-    where = where[..., None] if where.ndim == x.ndim - 1 else jnp.moveaxis(where, axis, -1)
-    return jnp.broadcast_to(where, x.shape)
+    if where.ndim != len(shape) and where.ndim == len(shape) - len(axes):
+        where = jnp.expand_dims(where, axes)
+    _checks.mask_fits(where.shape, shape)
+    return jnp.broadcast_to(where, shape)
 
 
-def _some(included: Any, loss: Any) -> Any:
-    return jnp.where(jnp.any(included, axis=-1), loss, jnp.zeros_like(loss))
+def _masked(x: Any, z: Any, axes: tuple[int, ...], mask: Any) -> Any:
+    """The losses of the classes included; 0 for a row of none."""
+    if mask is None:
+        return _jax.softmax_loss(_classes_last(x, axes), z)
+    loss = _jax.softmax_loss(_classes_last(jnp.where(mask, x, -jnp.inf), axes), z)
+    return jnp.where(jnp.any(mask, axis=axes), loss, jnp.zeros_like(loss))
