@@ -123,11 +123,9 @@ NB_MODULE(_core, m) {
   m.attr("limbs") = static_cast<int>(xent::ExactSum::limbs);
 
   nb::dict xla_handlers;
-  xent::for_each_xla_handler(
-      [](void* context, const char* name, void* handler) {
-        (*static_cast<nb::dict*>(context))[name] = nb::capsule(handler);
-      },
-      &xla_handlers);
+  xent::for_each_xla_handler([](void* context, const char* name,
+                                void* handler) { (*static_cast<nb::dict*>(context))[name] = nb::capsule(handler); },
+                             &xla_handlers);
   m.attr("xla_handlers") = xla_handlers;
 
   m.attr("version") = XENT_VERSION;

@@ -1,8 +1,4 @@
 // XLA's buffers -> pointers: the way of a call's operands into a task. No arithmetic.
-//
-// Nothing of XLA is needed to build this: the structures below are those of its stable C interface that are used here
-// (xla/ffi/api/c_api.h, version 0.1 and later), with the same layout. XLA asks for the version when a handler is
-// registered and refuses those that it no longer supports.
 
 #include "xla_ffi.h"
 
@@ -14,76 +10,20 @@
 #include <vector>
 
 #include "xent.h"
+#include "xla_api.h"
+
+#ifdef __linux__
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
 
 namespace xent {
 namespace {
 
-// --- XLA's structures ----------------------------------------------------------------------------------------------
-
-struct Extension {
-  std::size_t struct_size;
-  int type;
-  Extension* next;
-};
-
-struct Header {  // what most of them begin with
-  std::size_t struct_size;
-  Extension* extensions;
-};
-
-struct Version {
-  Header header;
-  int major, minor;
-};
-
-struct MetadataExtension {
-  static constexpr int type = 1;
-  Extension extension;
-  struct {
-    std::size_t struct_size;
-    Version version;
-  }* metadata;  // and more, which stay as they are
-};
-
-struct Error;
-
-struct ErrorArguments {
-  Header header;
-  const char* message;
-  int code;
-};
-
-struct Api {
-  Header header;
-  Version version;
-  const void* internal;
-  Error* (*create_error)(ErrorArguments*);  // and more
-};
-
-struct Buffer {
-  Header header;
-  int type;
-  void* data;
-  std::int64_t rank;
-  const std::int64_t* dimensions;
-};
-
-struct Buffers {
-  Header header;
-  std::int64_t size;
-  const int* kinds;
-  Buffer* const* buffers;
-};
-
-struct Call {
-  Header header;
-  const Api* api;
-  void* context;
-  int stage;
-  Buffers arguments, results;  // and more
-};
-
-constexpr int internal_error = 13;
+using xla::Buffer;
+using xla::Buffers;
+using xla::Call;
+using xla::Error;
 
 // --- operands ------------------------------------------------------------------------------------------------------
 
@@ -93,8 +33,8 @@ struct XlaType {
   std::ptrdiff_t size;
 };
 
-constexpr XlaType xla_types[] = {{1, Type::boolean, 1}, {2, Type::i8, 1},   {3, Type::i16, 2}, {4, Type::i32, 4},
-                                 {5, Type::i64, 8},     {6, Type::u8, 1},   {7, Type::u16, 2}, {8, Type::u32, 4},
+constexpr XlaType xla_types[] = {{1, Type::boolean, 1}, {2, Type::i8, 1},   {3, Type::i16, 2},  {4, Type::i32, 4},
+                                 {5, Type::i64, 8},     {6, Type::u8, 1},   {7, Type::u16, 2},  {8, Type::u32, 4},
                                  {9, Type::u64, 8},     {10, Type::f16, 2}, {11, Type::f32, 4}, {12, Type::f64, 8},
                                  {16, Type::bf16, 2}};
 
@@ -113,6 +53,27 @@ std::size_t elements(const Buffer& buffer) {
   std::int64_t n = 1;
   for (std::int64_t i = 0; i < buffer.rank; ++i) n *= buffer.dimensions[i];
   return static_cast<std::size_t>(n);
+}
+
+// A large result is new memory, whose pages appear when they are written to: with small pages, the system takes longer
+// to make them than the kernel to fill them. A hint, as NumPy gives it; where it is refused nothing changes.
+void expect_writes(const Buffer& buffer) {
+#ifdef __linux__
+  constexpr std::size_t large = std::size_t{1} << 22;
+  const std::size_t bytes = elements(buffer) * static_cast<std::size_t>(type_of(buffer).size);
+  if (bytes < large) return;
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const std::size_t before = reinterpret_cast<std::uintptr_t>(buffer.data) % page, skipped = before ? page - before : 0;
+  madvise(static_cast<char*>(buffer.data) + skipped, bytes - skipped, MADV_HUGEPAGE);
+#else
+  static_cast<void>(buffer);
+#endif
+}
+
+const Buffer& result(const Call& call, std::int64_t i) {
+  const Buffer& buffer = operand(call.results, i);
+  expect_writes(buffer);
+  return buffer;
 }
 
 Array array(const Buffer& buffer) { return {static_cast<char*>(buffer.data), type_of(buffer).size}; }
@@ -134,7 +95,7 @@ void elementwise(const Call& call) {
   task.logits = array(logits);
   task.labels = array(labels);
   std::int64_t i = 0;
-  ((task.*outputs = array(operand(call.results, i++))), ...);
+  ((task.*outputs = array(result(call, i++))), ...);
   if (const std::size_t n = elements(logits)) run(task, n);
 }
 
@@ -159,16 +120,16 @@ void softmax(const Call& call) {
   } else if (task.sparse && task.labels_type != Type::i64) {
     throw std::invalid_argument("xent: class indices must be int32 or int64");
   }
-  task.loss = array(operand(call.results, 0));
-  if (call.results.size > 1) task.gradient = matrix(operand(call.results, 1), task.classes);
+  task.loss = array(result(call, 0));
+  if (call.results.size > 1) task.gradient = matrix(result(call, 1), task.classes);
   run(task, rows);
 }
 
 template <void (*body)(const Call&)>
 Error* handle(Call* call) {
-  Extension* extension = call->header.extensions;
-  if (extension && extension->type == MetadataExtension::type) {
-    Version& version = reinterpret_cast<MetadataExtension*>(extension)->metadata->version;
+  xla::Extension* extension = call->header.extensions;
+  if (extension && extension->type == xla::MetadataExtension::type) {
+    xla::Version& version = reinterpret_cast<xla::MetadataExtension*>(extension)->metadata->version;
     version.major = 0;
     version.minor = 1;
     return nullptr;
@@ -177,7 +138,7 @@ Error* handle(Call* call) {
     body(*call);
     return nullptr;
   } catch (const std::exception& error) {
-    ErrorArguments arguments{{sizeof(ErrorArguments), nullptr}, error.what(), internal_error};
+    xla::ErrorArguments arguments{{sizeof(xla::ErrorArguments), nullptr}, error.what(), xla::internal_error};
     return call->api->create_error(&arguments);
   }
 }

@@ -3,6 +3,7 @@
 import functools
 import math
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -666,6 +667,48 @@ def test_the_handlers_refuse_what_they_do_not_know(arrays, text):
 def test_the_handler_of_class_indices_refuses_other_integers():
     with pytest.raises(Exception, match="xent: class indices must be int32 or int64"):
         handler("softmax_cross_entropy", jax.ShapeDtypeStruct((), np.float32), ONES, np.int16(1)).block_until_ready()
+
+
+LAYOUTS = """
+#include "xla/ffi/api/c_api.h"
+#include "xla_api.h"
+using namespace xent::xla;
+#define SAME(ours, member, theirs, their_member) \\
+  static_assert(offsetof(ours, member) == offsetof(theirs, their_member) && \\
+                sizeof(ours::member) == sizeof(theirs::their_member))
+SAME(Extension, type, XLA_FFI_Extension_Base, type);
+SAME(Version, major, XLA_FFI_Api_Version, major_version);
+SAME(Version, minor, XLA_FFI_Api_Version, minor_version);
+SAME(MetadataExtension, metadata, XLA_FFI_Metadata_Extension, metadata);
+using Metadata = std::remove_pointer_t<decltype(MetadataExtension::metadata)>;
+SAME(Metadata, version, XLA_FFI_Metadata, api_version);
+SAME(ErrorArguments, message, XLA_FFI_Error_Create_Args, message);
+SAME(ErrorArguments, code, XLA_FFI_Error_Create_Args, errc);
+SAME(Api, create_error, XLA_FFI_Api, XLA_FFI_Error_Create);
+SAME(Buffer, type, XLA_FFI_Buffer, dtype);
+SAME(Buffer, data, XLA_FFI_Buffer, data);
+SAME(Buffer, rank, XLA_FFI_Buffer, rank);
+SAME(Buffer, dimensions, XLA_FFI_Buffer, dims);
+SAME(Buffers, size, XLA_FFI_Args, size);
+SAME(Buffers, buffers, XLA_FFI_Args, args);
+SAME(Buffers, buffers, XLA_FFI_Rets, rets);
+SAME(Call, api, XLA_FFI_CallFrame, api);
+SAME(Call, arguments, XLA_FFI_CallFrame, args);
+SAME(Call, results, XLA_FFI_CallFrame, rets);
+static_assert(MetadataExtension::type == XLA_FFI_Extension_Metadata && internal_error == XLA_FFI_Error_Code_INTERNAL);
+static_assert(XLA_FFI_API_MAJOR == 0);
+"""
+
+
+def test_the_layouts_are_those_of_the_header_that_jaxlib_ships(tmp_path):
+    (tmp_path / "layouts.cc").write_text("#include <type_traits>\n" + LAYOUTS)
+    core = pathlib.Path(__file__).parents[1] / "cpp"
+    command = ["c++", "-std=c++17", "-fsyntax-only", f"-I{core}", f"-I{jax.ffi.include_dir()}", tmp_path / "layouts.cc"]
+    try:
+        got = subprocess.run(command, capture_output=True, text=True)
+    except OSError:
+        pytest.skip("no C++ compiler")
+    assert got.returncode == 0, got.stderr
 
 
 # --- imports ---------------------------------------------------------------------------------------------------------
