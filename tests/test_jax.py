@@ -71,9 +71,13 @@ def test_values_are_those_of_the_kernels(dtype):
             same(one, other)
 
 
-@pytest.mark.parametrize("kind", ["bool", "int8", "uint8", "int32", "float16", "bfloat16", "float32", "float64"])
+KINDS = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+KINDS += ["float16", "bfloat16", "float32", "float64"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_labels_count_at_their_full_precision(kind):
-    with jax.enable_x64(kind == "float64"):
+    with jax.enable_x64(kind.endswith("64")):
         z = np.array([0.0, 1.0, 1.0, 0.3]).astype(BFLOAT16 if kind == "bfloat16" else kind)
         x = np.float32([-3, 17, 40, 0.125])
         want = xent.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)
