@@ -1,9 +1,13 @@
 """The losses for JAX: the bits of the kernels, derivatives of any order, every transformation, optax's own cases."""
 
+import contextlib
+import doctest
 import functools
+import io
 import math
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -20,11 +24,13 @@ from xent import _formulas
 
 jax = pytest.importorskip("jax")
 import jax.numpy as jnp  # noqa: E402
+from jax import export  # noqa: E402
 from jax.test_util import check_grads  # noqa: E402
 
 import xent.jax as xj  # noqa: E402
 
 inf, nan = math.inf, math.nan
+ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture(params=DTYPES, ids=str)
@@ -706,13 +712,47 @@ static_assert(XLA_FFI_API_MAJOR == 0);
 
 def test_the_layouts_are_those_of_the_header_that_jaxlib_ships(tmp_path):
     (tmp_path / "layouts.cc").write_text("#include <type_traits>\n" + LAYOUTS)
-    core = pathlib.Path(__file__).parents[1] / "cpp"
-    command = ["c++", "-std=c++17", "-fsyntax-only", f"-I{core}", f"-I{jax.ffi.include_dir()}", tmp_path / "layouts.cc"]
+    command = [
+        "c++",
+        "-std=c++17",
+        "-fsyntax-only",
+        f"-I{ROOT / 'cpp'}",
+        f"-I{jax.ffi.include_dir()}",
+        tmp_path / "layouts.cc",
+    ]
     try:
         got = subprocess.run(command, capture_output=True, text=True)
     except OSError:
         pytest.skip("no C++ compiler")
     assert got.returncode == 0, got.stderr
+
+
+# --- documents -------------------------------------------------------------------------------------------------------
+
+
+def test_docstrings():
+    failures, tried = doctest.testmod(xj)
+    assert (failures, tried > 0) == (0, True)
+
+
+def test_the_page():
+    page = (ROOT / "docs" / "hosts" / "jax.md").read_text()
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        for language, code in blocks:
+            if language == "python":
+                exec(compile(code, "jax.md", "exec"), {})
+    assert printed.getvalue() == "".join(text for language, text in blocks if not language)
+
+
+def test_no_program_for_the_processor_is_serialized():
+    x = jnp.ones(3)
+    exported = functools.partial(export.export, jax.jit(xj.sigmoid_binary_cross_entropy))
+    with pytest.raises(ValueError, match="xent_sigmoid_cross_entropy"):
+        exported(platforms=["cpu"])(x, x)
+    again = export.deserialize(exported(platforms=["cuda"])(x, x).serialize())
+    assert again.platforms == ("cuda",)
 
 
 # --- imports ---------------------------------------------------------------------------------------------------------
