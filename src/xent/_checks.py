@@ -9,9 +9,10 @@ import numpy as np
 
 from . import _dispatch
 
-_LOGITS = "efd"  # NumPy's characters of float16, float32 and float64
-_INTEGERS = "bBhHiIlLqQ"
-_LABELS = _LOGITS + "?" + _INTEGERS
+# NumPy's numbers of types; the characters they are made of have been taken by types of other packages too.
+_LOGITS = frozenset(np.dtype(c).num for c in "efd")
+_INTEGERS = frozenset(np.dtype(c).num for c in "bBhHiIlLqQ")
+_LABELS = _LOGITS | _INTEGERS | {np.dtype("?").num}
 
 
 def named(sentinel: Any, name: str | None) -> None:
@@ -26,9 +27,7 @@ def named(sentinel: Any, name: str | None) -> None:
 def pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
     """Return labels and logits as arrays of equal shape and known dtypes, ready for a ufunc."""
     # The common case first: half of a small call's time would go into asking one by one.
-    if not (
-        type(logits) is type(labels) is np.ndarray and logits.dtype.char in _LOGITS and labels.dtype.char in _LABELS
-    ):
+    if not (type(logits) is type(labels) is np.ndarray and logits.dtype.num in _LOGITS and labels.dtype.num in _LABELS):
         labels, logits = _both(labels, logits, name)
     if logits.shape != labels.shape:
         same_shape(labels.shape, logits.shape, name)
@@ -251,14 +250,12 @@ def _array(argument: str, value: Any, name: str | None) -> Any:
 
 
 def _dtype(
-    argument: str, array: Any, characters: str, expected: str, name: str | None, hint: str = "numpy.float64"
+    argument: str, array: Any, numbers: frozenset[int], expected: str, name: str | None, hint: str = "numpy.float64"
 ) -> None:
     dtype = array.dtype
-    if isinstance(dtype, np.dtype) and (
-        # isbuiltin: types of other packages have taken some of NumPy's characters
-        (dtype.char in characters and dtype.isbuiltin != 2) or (dtype.name == "bfloat16" and _LOGITS in characters)
-    ):  # pandas has others
-        return
+    if isinstance(dtype, np.dtype):  # pandas has others
+        if dtype.num in numbers or (dtype.name == "bfloat16" and numbers >= _LOGITS):
+            return
     raise TypeError(
         _prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. Convert with {argument}.astype({hint})."
     )
