@@ -253,9 +253,10 @@ def _dtype(
     argument: str, array: Any, numbers: frozenset[int], expected: str, name: str | None, hint: str = "numpy.float64"
 ) -> None:
     dtype = array.dtype
-    if isinstance(dtype, np.dtype):  # pandas has others
-        if dtype.num in numbers or (dtype.name == "bfloat16" and numbers >= _LOGITS):
-            return
+    if isinstance(dtype, np.dtype) and (  # pandas has others
+        dtype.num in numbers or (dtype.name == "bfloat16" and numbers >= _LOGITS)
+    ):
+        return
     raise TypeError(
         _prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. Convert with {argument}.astype({hint})."
     )
