@@ -22,7 +22,7 @@ from xent.bench.short import LARGE, SOFTMAX
 from xent.bench.short import SIGMOID as PEERS
 
 RESULTS = Path(__file__).parent / "results"
-FAST = ("xent", "torch eager", "torch.compile", "jax.jit", "TensorFlow XLA")
+FAST = ("xent", "torch eager", "torch.compile", "xent.jax, jit", "jax.jit", "TensorFlow XLA")
 COMPILED = ("xent", "torch.compile", "TensorFlow XLA")
 OPS = ("forward", "mean", "mean_and_grad", "grad_and_hess")
 

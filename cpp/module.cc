@@ -10,6 +10,7 @@
 
 #include "numpy_api.h"
 #include "xent.h"
+#include "xla_ffi.h"
 
 namespace nb = nanobind;
 
@@ -146,6 +147,12 @@ NB_MODULE(_core, m) {
         nb::arg("labels").none());
   m.def("exact_sum", &exact_sum, nb::arg("values"));
   m.attr("limbs") = static_cast<int>(xent::ExactSum::limbs);
+
+  nb::dict xla_handlers;
+  xent::for_each_xla_handler([](void* context, const char* name,
+                                void* handler) { (*static_cast<nb::dict*>(context))[name] = nb::capsule(handler); },
+                             &xla_handlers);
+  m.attr("xla_handlers") = xla_handlers;
 
   m.attr("version") = XENT_VERSION;
   m.def("isa", &xent::isa);

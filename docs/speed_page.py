@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 
 from xent.bench import Row
 from xent.bench.cases import OPS
-from xent.bench.report import read_csv, tables, versions
+from xent.bench.report import is_peer, read_csv, tables, versions
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 LARGE = str(2**24)
@@ -84,7 +84,7 @@ def aims(rows: list[Row]) -> str:
     lines = ["| float32, 2 threads, ratio to the limit | aim | xent | | fastest peer |", "|---|---:|---:|---|---|"]
     for (op, size), aim in AIMS.items():
         own = {row.contender: row for row in rows if is_main(row) and (row.op, row.size) == (op, size)}
-        best = min((row for name, row in own.items() if name not in ("limit", "xent")), key=lambda row: row.ratio)
+        best = min((row for name, row in own.items() if is_peer(name)), key=lambda row: row.ratio)
         reached = own["xent"].ratio
         lines.append(
             f"| {OPS[op]}, {size} | {aim} | {reached:.2f} | {'reached' if reached <= aim else 'not reached'} "

@@ -59,7 +59,9 @@ def test_bfloat16_is_drawn_computed_and_checked():
 
 @pytest.mark.filterwarnings("ignore")  # those of the frameworks
 @pytest.mark.parametrize("case", [Case("mean_and_grad", "float32", "hard", (1000,)), SMALL[-1]], ids=str)
-@pytest.mark.parametrize("name", ["scikit-learn", "numexpr", "torch eager", "jax.jit", "TensorFlow eager"])
+@pytest.mark.parametrize(
+    "name", ["scikit-learn", "numexpr", "torch eager", "xent.jax, jit", "jax.jit", "TensorFlow eager"]
+)
 def test_the_results_of_frameworks_pass(name, case):
     x, z = cases.draw(case)
     try:
@@ -275,6 +277,7 @@ ROWS = [
     row("xent", 0.6, 2.0),
     row("a peer", 3.0, 10.0),
     row("another", 1.5, 5.0),
+    row("xent.jax, jit", 0.75, 2.5),
     row("limit", 0.15, 1.0, op="mean", version="dot, 2 threads"),
     row("xent", 0.3, 2.0, op="mean"),
     row("limit", 50.0, 1.0, op="call", size="8", version="scipy.special.expit"),
@@ -291,6 +294,7 @@ def test_tables():
         ("xent", ["2.00", "2.00"]),
         ("a peer", ["10.00", ""]),
         ("another", ["5.00", ""]),
+        ("xent.jax, jit", ["2.50", ""]),
         ("fastest peer / xent", ["2.50", ""]),
     ]
     assert calls.title == "small calls, 2 threads, xent on avx2: microseconds per call"
@@ -304,7 +308,7 @@ def test_the_printed_table():
     lines = [line.split() for line in out.getvalue().splitlines()]
     assert ["a", "peer", "10.00"] in lines
     assert out.getvalue().endswith(
-        "xent 1, a peer 1, another 1. The limit is the fastest of several loops, here: copy, 2 threads; dot, 2 threads; "
+        "xent 1, a peer 1, another 1, xent.jax, jit 1. The limit is the fastest of several loops, here: copy, 2 threads; dot, 2 threads; "
         "scipy.special.expit.\n"
     )
 

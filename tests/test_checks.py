@@ -175,6 +175,14 @@ def test_out(out, error, text):
     assert np.array(out).tobytes() == before  # nothing half-written
 
 
+def test_types_that_share_a_character_with_numpys():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    with pytest.raises(TypeError, match="or float64, got dtype int1"):
+        loss(labels=F([1]), logits=np.zeros(1, ml_dtypes.int1))
+    with pytest.raises(TypeError, match="or bool, got dtype float8_e4m3b11fnuz"):
+        loss(labels=np.zeros(1, ml_dtypes.float8_e4m3b11fnuz), logits=F([1]))
+
+
 def test_the_framework_is_not_asked_to_convert(monkeypatch):
     """The type decides, also for an array that has __array_ufunc__ = None."""
     module = types.ModuleType("framework")

@@ -84,7 +84,7 @@ def ring_breaches(root):
         if not place.startswith(OUTER):
             yield from (
                 f"{place} imports {name}"
-                for name in set(imports_of(path)) & UNNEEDED - {path.stem} - OF_A_FRAMEWORK.get(place, set())
+                for name in set(imports_of(path)) & UNNEEDED - {path.stem.lstrip("_")} - OF_A_FRAMEWORK.get(place, set())
             )
 
 

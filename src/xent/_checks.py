@@ -9,9 +9,10 @@ import numpy as np
 
 from . import _dispatch
 
-_LOGITS = "efd"  # NumPy's characters of float16, float32 and float64
-_INTEGERS = "bBhHiIlLqQ"
-_LABELS = _LOGITS + "?" + _INTEGERS
+# NumPy's numbers of types; the characters they are made of have been taken by types of other packages too.
+_LOGITS = frozenset(np.dtype(c).num for c in "efd")
+_INTEGERS = frozenset(np.dtype(c).num for c in "bBhHiIlLqQ")
+_LABELS = _LOGITS | _INTEGERS | {np.dtype("?").num}
 
 
 def named(sentinel: Any, name: str | None) -> None:
@@ -26,9 +27,7 @@ def named(sentinel: Any, name: str | None) -> None:
 def pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
     """Return labels and logits as arrays of equal shape and known dtypes, ready for a ufunc."""
     # The common case first: half of a small call's time would go into asking one by one.
-    if not (
-        type(logits) is type(labels) is np.ndarray and logits.dtype.char in _LOGITS and labels.dtype.char in _LABELS
-    ):
+    if not (type(logits) is type(labels) is np.ndarray and logits.dtype.num in _LOGITS and labels.dtype.num in _LABELS):
         labels, logits = _both(labels, logits, name)
     if logits.shape != labels.shape:
         same_shape(labels.shape, logits.shape, name)
@@ -79,7 +78,7 @@ def softmax_shapes(labels: Any, logits: Any, axis: Any, name: str | None = None)
 
 def sparse_pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
     """Return class indices as int64, each of them a class, and logits."""
-    labels, logits = _both(labels, logits, name, _INTEGERS, "integer class indices", "numpy.int64")
+    labels, logits = _both(labels, logits, name, indices=True)
     sparse_shapes(labels.shape, logits.shape, name)
     if isinstance(labels, np.ndarray):
         known_classes(labels, logits.shape[-1], name)
@@ -109,20 +108,21 @@ def known_classes(labels: np.ndarray, classes: int, name: str | None = None) -> 
         )
 
 
-def _both(
-    labels: Any,
-    logits: Any,
-    name: str | None,
-    characters: str = _LABELS,
-    expected: str = "a float of at most 64 bits, an integer or bool",
-    hint: str = "numpy.float64",
-) -> tuple[Any, Any]:
+def _both(labels: Any, logits: Any, name: str | None, indices: bool = False) -> tuple[Any, Any]:
     provided(labels, logits, name)
     logits = _array("logits", logits, name)
     labels = _array("labels", labels, name)
-    _dtype("logits", logits, _LOGITS, "float16, bfloat16, float32 or float64", name, "numpy.float32")
-    _dtype("labels", labels, characters, expected, name, hint)
+    dtypes(labels, logits, name, indices)
     return labels, logits
+
+
+def dtypes(labels: Any, logits: Any, name: str | None = None, indices: bool = False) -> None:
+    """Refuse logits that are no float of the kernels, and labels that are no numbers, or no integers as ``indices``."""
+    _dtype("logits", logits, _LOGITS, "float16, bfloat16, float32 or float64", name, "numpy.float32")
+    if indices:
+        _dtype("labels", labels, _INTEGERS, "integer class indices", name, "numpy.int64")
+    else:
+        _dtype("labels", labels, _LABELS, "a float of at most 64 bits, an integer or bool", name)
 
 
 def provided(labels: Any, logits: Any, name: str | None = None) -> None:
@@ -161,13 +161,44 @@ def numpy_only(labels: Any, logits: Any) -> None:
 def pos_weight(value: Any, logits: Any, name: str | None) -> Any:
     """Return the weight of the positive class as float64, broadcastable to the logits without enlarging them."""
     weight = _array("pos_weight", value, name)
+    pos_weight_fits(weight, logits, name)
+    return weight.astype(np.float64)
+
+
+def pos_weight_fits(weight: Any, logits: Any, name: str | None = None) -> None:
+    """Refuse a weight of the positive class that is no number or would enlarge the logits."""
     _dtype("pos_weight", weight, _LABELS, "a float of at most 64 bits, an integer or bool", name)
     if not _fits(weight.shape, logits.shape):
         raise ValueError(
             _prefix(name) + "pos_weight must broadcast to the shape of logits without enlarging it, "
             f"got {weight.shape} for logits of shape {logits.shape}. Pass a scalar or one weight per last axis."
         )
-    return weight.astype(np.float64)
+
+
+def mask_fits(mask: Any, logits: Any) -> None:
+    """Refuse a mask that would enlarge the logits."""
+    if not _fits(tuple(mask), tuple(logits)):
+        raise ValueError(
+            "where must broadcast to the shape of logits, with or without the axis of the classes, and not enlarge it, "
+            f"got {tuple(mask)} for logits of shape {tuple(logits)}. Reshape it."
+        )
+
+
+def no_out(out: Any) -> None:
+    """Refuse a place for the gradient: the arrays of some frameworks cannot be written to."""
+    if out is not None:
+        raise TypeError(
+            f"out must be None for arrays that cannot be written to, got {_described(out)}. "
+            "Take the gradient that is returned."
+        )
+
+
+def traced(function: str) -> TypeError:
+    """Return the error of a function that needs values, called where none are known."""
+    return TypeError(
+        f"{function} adds up values, which arrays being traced do not have. Call it outside the transformed function, "
+        "or sum the losses there."
+    )
 
 
 def gradient_out(out: Any, logits: np.ndarray) -> np.ndarray:
@@ -219,11 +250,11 @@ def _array(argument: str, value: Any, name: str | None) -> Any:
 
 
 def _dtype(
-    argument: str, array: Any, characters: str, expected: str, name: str | None, hint: str = "numpy.float64"
+    argument: str, array: Any, numbers: frozenset[int], expected: str, name: str | None, hint: str = "numpy.float64"
 ) -> None:
     for dtype in [array.dtype] if hasattr(array, "dtype") else array.dtypes:  # a frame has one for each column
         if not isinstance(dtype, np.dtype) or not (  # pandas has others
-            dtype.char in characters or (dtype.name == "bfloat16" and _LOGITS in characters)
+            dtype.num in numbers or (dtype.name == "bfloat16" and numbers >= _LOGITS)
         ):
             raise TypeError(
                 _prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. "

@@ -2,6 +2,7 @@ import numpy as np
 
 version: str
 limbs: int
+xla_handlers: dict[str, object]
 
 sigmoid_cross_entropy: np.ufunc
 sigmoid_cross_entropy_grad: np.ufunc

@@ -206,7 +206,8 @@ CONTENDERS = (
     Contender("scikit-learn", ("sklearn",), _load_sklearn),
     Contender("torch eager", ("torch",), lambda threads: frameworks.torch(threads, compiled=False)),
     Contender("torch.compile", ("torch",), lambda threads: frameworks.torch(threads, compiled=True)),
-    Contender("jax.jit", ("optax", "jax"), frameworks.jax),
+    Contender("xent.jax, jit", ("jax", "xent"), lambda threads: frameworks.jax(threads, "xent.jax")),
+    Contender("jax.jit", ("optax", "jax"), lambda threads: frameworks.jax(threads, "optax")),
     Contender("TensorFlow eager", ("tensorflow",), lambda threads: frameworks.tensorflow(threads, compiled=False)),
     Contender("TensorFlow XLA", ("tensorflow",), lambda threads: frameworks.tensorflow(threads, compiled=True)),
 )

@@ -85,24 +85,22 @@ def torch(threads: int, compiled: bool) -> Prepare:
     return prepare
 
 
-def jax(threads: int) -> Prepare:
-    """JAX with the losses of optax; its threads are the processors that the process may use."""
-    jax, optax = importlib.import_module("jax"), importlib.import_module("optax")
+def jax(threads: int, losses: str) -> Prepare:
+    """JAX with the losses of optax or of xent.jax; its threads are the processors that the process may use."""
+    jax, module = importlib.import_module("jax"), importlib.import_module(losses)
+    loss, sparse = module.sigmoid_binary_cross_entropy, module.softmax_cross_entropy_with_integer_labels
 
-    def loss(x: Any, z: Any) -> Any:
-        return optax.sigmoid_binary_cross_entropy(x, z)
+    def formula(*, logits: Any, labels: Any) -> tuple[Any, Any]:
+        s = jax.nn.sigmoid(logits)
+        return s - labels, s * (1 - s)
 
-    def hessian(x: Any, z: Any) -> tuple[Any, Any]:
-        s = jax.nn.sigmoid(x)
-        return s - z, s * (1 - s)
-
-    sparse = optax.softmax_cross_entropy_with_integer_labels
+    hessian = getattr(module, "sigmoid_cross_entropy_grad_and_hess", formula)
     functions = {
         "forward": loss,
         "call": loss,
         "mean": lambda x, z: loss(x, z).mean(),
         "mean_and_grad": jax.value_and_grad(lambda x, z: loss(x, z).mean()),
-        "grad_and_hess": hessian,
+        "grad_and_hess": lambda x, z: hessian(logits=x, labels=z),
         "sparse_forward": sparse,
         "sparse_mean_and_grad": jax.value_and_grad(lambda x, y: sparse(x, y).mean()),
     }

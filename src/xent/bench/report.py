@@ -65,9 +65,14 @@ def _cell(row: Row | None) -> str:
     return f"{row.ns_median:.3f} ns" if row.contender == "limit" else f"{row.ratio:.2f}"
 
 
+def is_peer(contender: str) -> bool:
+    """Whether a contender is somebody else's: neither the limit nor xent, at home or in a framework."""
+    return contender != "limit" and not contender.startswith("xent")
+
+
 def _lead(rows: Iterable[Row]) -> str:
     ratios = {row.contender: row.ratio for row in rows}
-    own, peers = ratios.get("xent"), [r for name, r in ratios.items() if name not in ("xent", "limit")]
+    own, peers = ratios.get("xent"), [ratio for name, ratio in ratios.items() if is_peer(name)]
     return f"{min(peers) / own:.2f}" if own and peers else ""
 
 

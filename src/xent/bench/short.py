@@ -14,11 +14,12 @@ LARGE = 2**24
 
 SOFTMAX = ((512, 32768), (65536, 10), (8, 262144))
 
-SIGMOID = ("xent", "NumPy formula", "numexpr", "scikit-learn", "torch eager", "torch.compile", "jax.jit")
-SIGMOID += ("TensorFlow eager", "TensorFlow XLA")
+SIGMOID = ("xent", "NumPy formula", "numexpr", "scikit-learn", "torch eager", "torch.compile", "xent.jax, jit")
+SIGMOID += ("jax.jit", "TensorFlow eager", "TensorFlow XLA")
 """All but SciPy, which takes a hundred times the limit."""
 
-CALLS = ("xent", "NumPy formula", "SciPy", "scikit-learn", "torch eager", "jax.jit", "TensorFlow eager")
+CALLS = ("xent", "NumPy formula", "SciPy", "scikit-learn", "torch eager", "xent.jax, jit", "jax.jit")
+CALLS += ("TensorFlow eager",)
 """Of those that compile, one: for eight elements it does not pay."""
 
 SHORT = (
