@@ -127,7 +127,7 @@ class Reduced(torch.autograd.Function):
             x, z, ignored = ctx.saved_tensors
             gradient = ctx.kernel.value_and_grad(x, z, ignored)[1]
             return None, outer[0] * (gradient / ctx.count), None, None, None
-        divisor, factor = ctx.count, float(outer[0])
+        divisor, factor = ctx.count, outer[0].item()
         gradient, ctx.gradient = ctx.gradient, None
         if factor not in (0, 1) and outer[0].dtype is torch.float16:  # no factor brings back what the count lost
             divisor, factor, gradient = divisor / factor, 1.0, None

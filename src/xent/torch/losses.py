@@ -165,4 +165,6 @@ def _tensor(value: Any, like: Any) -> Any:
 
 
 def _range(name: str | None) -> contextlib.AbstractContextManager:
-    return torch.profiler.record_function(name) if name else contextlib.nullcontext()
+    if name and not torch.compiler.is_compiling():  # a graph has no ranges
+        return torch.profiler.record_function(name)
+    return contextlib.nullcontext()
