@@ -49,14 +49,14 @@ def has_kernel(*tensors: Tensor | None) -> bool:
 
 
 def differentiates(*tensors: Tensor | None) -> bool:
-    """Whether what is computed from these tensors may be differentiated by a function of ours.
+    """Whether what is computed from these tensors is to be differentiated by a function of ours.
 
-    Not while a graph is compiled, since Dynamo refuses a function that has a forward mode. There the operations of the
-    formulas are differentiated, and rightly, but with respect to a hard label at an infinite logit: 0.
+    Transforms that are compiled differentiate the operations of the formulas themselves: Dynamo has no rules for both.
     """
-    if torch.compiler.is_compiling():
+    transformed = torch._C._are_functorch_transforms_active()
+    if torch.compiler.is_compiling() and transformed:
         return False
-    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+    if transformed or forward_ad._current_level >= 0:
         return True
     if torch.is_grad_enabled():
         for t in tensors:
@@ -84,7 +84,7 @@ def applied(function: type[torch.autograd.Function], *arguments: Any) -> Any:
 
     That step takes longer than all the rest.
     """
-    if torch._C._are_functorch_transforms_active():
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return function.apply(*arguments)
     return super(torch.autograd.Function, function).apply(*arguments)  # type: ignore[attr-defined]
 
@@ -178,5 +178,7 @@ def summed(values: Tensor, count: Any = 1) -> Tensor:
 
 def promoted(x: Tensor) -> Tensor:
     """Return logits as autocast wants those of losses: float32 at least."""
-    narrow = x.dtype in (torch.float16, torch.bfloat16)
-    return x.float() if narrow and torch.is_autocast_enabled(x.device.type) else x
+    if x.dtype is torch.float32 or x.dtype is torch.float64:
+        return x
+    device = x.device.type
+    return x.float() if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device) else x

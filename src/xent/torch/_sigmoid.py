@@ -28,8 +28,8 @@ def loss(x: Tensor, z: Tensor, w: Tensor | None = None) -> Tensor:
 def value_and_grad(x: Tensor, z: Tensor, w: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return losses and gradient, differentiable in all three."""
     if not differentiates(x, z, w):
-        return _Sigmoid.forward(x, z, w)
-    return applied(_Sigmoid, x, z, w)
+        return _Reverse.forward(x, z, w)
+    return applied(_Reverse if torch.compiler.is_compiling() else _Sigmoid, x, z, w)
 
 
 def grad_and_hess(x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,8 +75,8 @@ def _by_weight(x: Tensor, z: Tensor, w: Tensor) -> tuple[Any, Any]:
     return z * formulas.softplus(xp, -x), z * formulas.gradient(xp, x, torch.ones_like(x))
 
 
-class _Sigmoid(torch.autograd.Function):
-    """Losses and gradient, differentiable to any order, backward, forward and mapped."""
+class _Reverse(torch.autograd.Function):
+    """Losses and gradient, differentiable backwards to any order."""
 
     generate_vmap_rule = True
 
@@ -116,6 +116,10 @@ class _Sigmoid(torch.autograd.Function):
             first, second = _by_weight(*parts)
             by_w = chain(w, (by_value, first), (by_gradient, second))
         return by_x, by_z, by_w
+
+
+class _Sigmoid(_Reverse):
+    """The same with a forward mode, which Dynamo refuses."""
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:

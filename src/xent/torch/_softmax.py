@@ -34,8 +34,8 @@ def loss(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> Tensor:
 def value_and_grad(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return losses and gradient, differentiable in logits and distributions."""
     if not differentiates(x, z):
-        return _Softmax.forward(x, z, ignored)
-    return applied(_Softmax, x, z, ignored)
+        return _Reverse.forward(x, z, ignored)
+    return applied(_Reverse if torch.compiler.is_compiling() else _Softmax, x, z, ignored)
 
 
 def total(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Tensor | None) -> ExactSum:
@@ -74,8 +74,8 @@ def _rows(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]
     return x, z
 
 
-class _Softmax(torch.autograd.Function):
-    """Losses and gradient, differentiable to any order, backward, forward and mapped."""
+class _Reverse(torch.autograd.Function):
+    """Losses and gradient, differentiable backwards to any order."""
 
     generate_vmap_rule = True
 
@@ -108,6 +108,10 @@ class _Softmax(torch.autograd.Function):
             (wx,) = wide(x)
             by_z = chain(z, (by_value, formulas.softmax_losses(Operations(x), wx)), (_mixed_sum(wx, by_gradient), 1))
         return by_x, by_z, None
+
+
+class _Softmax(_Reverse):
+    """The same with a forward mode, which Dynamo refuses."""
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
