@@ -59,7 +59,9 @@ def test_bfloat16_is_drawn_computed_and_checked():
 
 @pytest.mark.filterwarnings("ignore")  # those of the frameworks
 @pytest.mark.parametrize("case", [Case("mean_and_grad", "float32", "hard", (1000,)), SMALL[-1]], ids=str)
-@pytest.mark.parametrize("name", ["scikit-learn", "numexpr", "torch eager", "jax.jit", "TensorFlow eager"])
+@pytest.mark.parametrize(
+    "name", ["scikit-learn", "numexpr", "xent for torch", "torch eager", "jax.jit", "TensorFlow eager"]
+)
 def test_the_results_of_frameworks_pass(name, case):
     x, z = cases.draw(case)
     prepared = contender(name)(case, x, z)
