@@ -1,6 +1,8 @@
 """PyTorch, eager: the bits of NumPy, torch's own samples, its defects, and errors. No other framework is imported."""
 
 import copy
+import doctest
+import importlib
 import inspect
 import itertools
 import math
@@ -498,6 +500,13 @@ def test_errors(wrong, kind, text):
         wrong()
     assert raised.type is kind
     assert str(raised.value).startswith(text)
+
+
+@pytest.mark.parametrize("module", ["functional", "modules"])
+def test_docstrings(module):
+    failures, tried = doctest.testmod(importlib.import_module(f"xent.torch.{module}"))
+    assert failures == 0
+    assert tried > 2
 
 
 def test_modules_hold_what_torchs_hold():
