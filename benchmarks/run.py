@@ -44,6 +44,11 @@ SPARSE = tuple(
     Case(op, "float32", "class", shape) for op in ("sparse_forward", "sparse_mean_and_grad") for shape in SOFTMAX
 )
 CALLS = tuple(Case("call", "float32", "hard", (size,)) for size in (8, 1000))
+TORCH = tuple(
+    Case("mean_and_grad", dtype, "hard", (10**power,), ("xent.torch", "torch eager", "torch.compile"))
+    for dtype in ("float32", "bfloat16")
+    for power in range(3, 9)
+)
 WIDE = (Case("forward", "float64", "hard", (LARGE,)),)
 
 PLANS = (
@@ -53,6 +58,7 @@ PLANS = (
     Plan(1, SIGMOID + WIDE, seconds=2.0, isa="avx2", names=FAST),
     Plan(1, SIGMOID + WIDE + CALLS, seconds=2.0),
     Plan(2, SIGMOID + SPARSE + CALLS, seconds=4.0),
+    Plan(2, TORCH, seconds=1.0),
 )
 
 

@@ -60,7 +60,7 @@ def test_bfloat16_is_drawn_computed_and_checked():
 @pytest.mark.filterwarnings("ignore")  # those of the frameworks
 @pytest.mark.parametrize("case", [Case("mean_and_grad", "float32", "hard", (1000,)), SMALL[-1]], ids=str)
 @pytest.mark.parametrize(
-    "name", ["scikit-learn", "numexpr", "torch eager", "xent.jax, jit", "jax.jit", "TensorFlow eager"]
+    "name", ["scikit-learn", "numexpr", "xent.torch", "torch eager", "xent.jax, jit", "jax.jit", "TensorFlow eager"]
 )
 def test_the_results_of_frameworks_pass(name, case):
     x, z = cases.draw(case)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def softmax_shapes(labels: Any, logits: Any, axis: Any, name: str | None = None)
             f"{logits}, got {axis!r}. Pass the axis of the classes."
         )
     _classes(logits, axis, name)
-    if not _fits(labels, logits):
+    if not fits(labels, logits):
         raise ValueError(
             _prefix(name) + "labels must have the shape of logits, or broadcast to it without enlarging it, got "
             f"{labels} for logits of shape {logits}. Reshape the labels."
@@ -140,12 +141,10 @@ def _classes(shape: tuple[int, ...], axis: int, name: str | None) -> None:
         )
 
 
-def _fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
-    """Whether a shape broadcasts to another without enlarging it."""
-    try:
-        return np.broadcast_shapes(shape, into) == into
-    except ValueError:
-        return False
+def fits(shape: Sequence[int], into: Sequence[int]) -> bool:
+    """Whether a shape broadcasts to another without enlarging it. Plain Python: traced shapes are no integers."""
+    pairs = zip(reversed(shape), reversed(into), strict=False)
+    return len(shape) <= len(into) and all(own == 1 or own == other for own, other in pairs)
 
 
 def numpy_only(labels: Any, logits: Any) -> None:
@@ -168,7 +167,7 @@ def pos_weight(value: Any, logits: Any, name: str | None) -> Any:
 def pos_weight_fits(weight: Any, logits: Any, name: str | None = None) -> None:
     """Refuse a weight of the positive class that is no number or would enlarge the logits."""
     _dtype("pos_weight", weight, _LABELS, "a float of at most 64 bits, an integer or bool", name)
-    if not _fits(weight.shape, logits.shape):
+    if not fits(weight.shape, logits.shape):
         raise ValueError(
             _prefix(name) + "pos_weight must broadcast to the shape of logits without enlarging it, "
             f"got {weight.shape} for logits of shape {logits.shape}. Pass a scalar or one weight per last axis."

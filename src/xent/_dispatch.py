@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -27,8 +28,9 @@ def adapter(logits: Any) -> ModuleType | None:
 
     It has functions of the names and arguments of this library's own. Labels follow the logits, never the reverse.
     """
-    name = _adapter_of(type(logits))
-    return None if name is None else importlib.import_module(f"xent.{name}")
+    kind = type(logits)
+    name = _ADAPTERS.get(kind.__module__.partition(".")[0]) or _adapter_of(kind)  # Dynamo warns of a cache it meets
+    return None if name is None else sys.modules.get(f"xent.{name}") or importlib.import_module(f"xent.{name}")
 
 
 @functools.lru_cache(maxsize=256)

@@ -23,8 +23,8 @@ from typing import Any
 
 
 def _times(xp: Any, a: Any, b: Any) -> Any:
-    """The product a * b, 0 where a is, whatever b."""
-    return xp.where(a == 0, xp.zeros_like(b), a * b)
+    """The product a * b, 0 where a is, also for an infinite b. Elsewhere its derivative with respect to a is b."""
+    return a * xp.where((a == 0) & (xp.abs(b) == float("inf")), xp.zeros_like(b), b)
 
 
 # --- sigmoid: e = exp(-|x|), s = e / (1 + e) the smaller of the two probabilities ------------------------------------

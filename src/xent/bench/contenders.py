@@ -79,6 +79,11 @@ def _load_xent(threads: int) -> Prepare:
     return prepare
 
 
+def _load_xent_for_torch(threads: int) -> Prepare:
+    xent.set_num_threads(threads)
+    return frameworks.torch(threads, compiled=False, losses="xent.torch")
+
+
 def _load_numpy(threads: int) -> Prepare:
     """The documented formula; it has one thread."""
 
@@ -204,6 +209,7 @@ CONTENDERS = (
     Contender("numexpr", ("numexpr",), _load_numexpr),
     Contender("SciPy", ("scipy",), _load_scipy),
     Contender("scikit-learn", ("sklearn",), _load_sklearn),
+    Contender("xent.torch", ("xent", "torch"), _load_xent_for_torch),
     Contender("torch eager", ("torch",), lambda threads: frameworks.torch(threads, compiled=False)),
     Contender("torch.compile", ("torch",), lambda threads: frameworks.torch(threads, compiled=True)),
     Contender("xent.jax, jit", ("jax", "xent"), lambda threads: frameworks.jax(threads, "xent.jax")),

@@ -23,10 +23,9 @@ Prepare = Callable[[Case, np.ndarray, np.ndarray], "Prepared | None"]
 """Takes a case, logits and labels; returns what to time, or None where it has no such function or dtype."""
 
 
-def torch(threads: int, compiled: bool) -> Prepare:
-    """PyTorch, eager or compiled for the shape at hand."""
-    torch = importlib.import_module("torch")
-    functional = torch.nn.functional
+def torch(threads: int, compiled: bool, losses: str = "torch.nn.functional") -> Prepare:
+    """PyTorch, eager or compiled for the shape at hand, with its own losses or those of :mod:`xent.torch`."""
+    torch, functional = importlib.import_module("torch"), importlib.import_module(losses)
     torch.set_num_threads(threads)
 
     def loss(x: Any, z: Any, reduction: str = "mean") -> Any:

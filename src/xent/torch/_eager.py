@@ -1,0 +1,184 @@
+"""When a tensor's memory can go to the kernels, and the sums that are exact there."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch.autograd import forward_ad
+
+from ..exact import ExactSum
+
+Tensor = torch.Tensor
+_is_batched: Any = torch._C._functorch.is_legacy_batchedtensor  # type: ignore[attr-defined]  # not in torch's own stubs
+_TENSORS = (torch.Tensor, torch.nn.Parameter)
+
+
+def eager(*tensors: Tensor | None) -> bool:
+    """Whether these tensors hold their values now, and nobody watches the operations on them.
+
+    Not so while a graph is traced, exported or transformed, under a dispatch mode, and for subclasses.
+    """
+    if (
+        torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._get_tracing_state() is not None
+    ):
+        return False
+    for t in tensors:  # noqa: SIM110  # loops here and below: a generator would take a tenth of a small call
+        if t is not None and (type(t) not in _TENSORS or t.is_meta):
+            return False
+    return True
+
+
+def has_kernel(*tensors: Tensor | None) -> bool:
+    """Whether the kernels can have the memory of these tensors."""
+    if not eager(*tensors):
+        return False
+    for t in tensors:
+        if t is not None and not (t.is_cpu and t.layout is torch.strided and not t.is_neg()):
+            return False
+        if t is not None and t.dtype is torch.bfloat16 and _bfloat16() is None:
+            return False
+    return True
+
+
+def differentiates(*tensors: Tensor | None) -> bool:
+    """Whether what is computed from these tensors is to be differentiated by a function of ours.
+
+    Transforms that are compiled differentiate the operations of the formulas themselves: Dynamo has no rules for both.
+    """
+    transformed = torch._C._are_functorch_transforms_active()
+    if torch.compiler.is_compiling() and transformed:
+        return False
+    if transformed or forward_ad._current_level >= 0:
+        return True
+    if torch.is_grad_enabled():
+        for t in tensors:
+            if t is not None and t.requires_grad:
+                return True
+    return False
+
+
+def array(tensor: Tensor) -> np.ndarray:
+    """Return the tensor's memory as an array, nothing copied."""
+    if tensor.dtype is torch.bfloat16:
+        return tensor.detach().view(torch.int16).numpy().view(_bfloat16())
+    return tensor.numpy(force=True)  # by force only detached: all else that it does is done already
+
+
+@functools.cache
+def _bfloat16() -> Any:
+    """The dtype for which the core has bfloat16 loops, or None: NumPy has none of its own."""
+    installed = importlib.util.find_spec("ml_dtypes")
+    return np.dtype(importlib.import_module("ml_dtypes").bfloat16) if installed else None
+
+
+def applied(function: type[torch.autograd.Function], *arguments: Any) -> Any:
+    """Return what the function gives, past the step of torch's that looks for transforms where there are none.
+
+    That step takes longer than all the rest.
+    """
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return function.apply(*arguments)
+    return super(torch.autograd.Function, function).apply(*arguments)  # type: ignore[attr-defined]
+
+
+class Kernel(Protocol):
+    """One loss: its values and their differentiable form. ``extra`` tells softmax which rows are ignored."""
+
+    def loss(self, x: Tensor, z: Tensor, extra: Any = None, /) -> Tensor:
+        """Return the losses, differentiable."""
+        ...
+
+    def value_and_grad(self, x: Tensor, z: Tensor, extra: Any = None, /) -> tuple[Tensor, Tensor]:
+        """Return losses and gradient, both differentiable."""
+        ...
+
+    def total(self, x: Tensor, z: Tensor, extra: Any, divisor: float, out: Tensor | None, /) -> ExactSum:
+        """Return the exact sum of plain losses; ``out`` takes the gradient divided by ``divisor``."""
+        ...
+
+
+class Reduced(torch.autograd.Function):
+    """The exact sum of the losses over ``count``, of plain tensors; labels without a gradient.
+
+    The pass that sums writes the gradient too. It is handed over to the first backward, so that no copy is made of it.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, kernel: Kernel, x: Tensor, z: Tensor, ignored: Tensor | None, count: int) -> Tensor:
+        """Sum the losses and keep the gradient."""
+        ctx.kernel, ctx.count = kernel, count
+        ctx.gradient = torch.empty_like(x)
+        ctx.save_for_backward(x, z, ignored)
+        return rounded(kernel.total(x, z, ignored, count, ctx.gradient), count, x)
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Any) -> Any:
+        """Scale the gradient, if there is anything to scale."""
+        plain = eager(outer[0]) and not _is_batched(outer[0])
+        if torch.is_grad_enabled() or not plain:  # the gradient is to be differentiated in its turn
+            x, z, ignored = ctx.saved_tensors
+            gradient = ctx.kernel.value_and_grad(x, z, ignored)[1]
+            return None, outer[0] * (gradient / ctx.count), None, None, None
+        divisor, factor = ctx.count, outer[0].item()
+        gradient, ctx.gradient = ctx.gradient, None
+        if factor not in (0, 1) and outer[0].dtype is torch.float16:  # no factor brings back what the count lost
+            divisor, factor, gradient = divisor / factor, 1.0, None
+        if gradient is None:
+            x, z, ignored = ctx.saved_tensors
+            gradient = torch.empty_like(x)
+            ctx.kernel.total(x, z, ignored, divisor, gradient)
+        return None, gradient if factor == 1 else gradient * factor, None, None, None
+
+
+class Summed(torch.autograd.Function):
+    """The exact sum of plain values over ``count``."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, count: int) -> Tensor:
+        """Sum."""
+        ctx.shape, ctx.count = values.shape, count
+        return rounded(ExactSum(array(values)), count, values)
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Any) -> Any:
+        """Give each value its share."""
+        return (outer[0] / ctx.count).expand(ctx.shape), None
+
+
+def rounded(total: ExactSum, count: int, like: Tensor) -> Tensor:
+    """Return the total divided by ``count``, a tensor of no axis."""
+    return like.new_full((), total._rounded(count))
+
+
+def reduced(kernel: Kernel, x: Tensor, z: Tensor, ignored: Tensor | None = None, count: Any = 1) -> Tensor:
+    """Return the sum of the losses over ``count``: exact, and in one pass with the gradient, where a kernel can."""
+    if has_kernel(x, z, ignored) and not differentiates(z):
+        count = int(count)
+        if not differentiates(x):
+            return rounded(kernel.total(x, z, ignored, 1, None), count, x)
+        return applied(Reduced, kernel, x, z, ignored, count)
+    return summed(kernel.loss(x, z, ignored), count)
+
+
+def summed(values: Tensor, count: Any = 1) -> Tensor:
+    """Return the sum over ``count``, exact where the values are plain."""
+    if has_kernel(values) and forward_ad._current_level < 0:
+        return applied(Summed, values, int(count))
+    narrow = values.dtype in (torch.float16, torch.bfloat16)
+    return (values.sum(dtype=torch.float32 if narrow else None) / count).to(values.dtype)
+
+
+def promoted(x: Tensor) -> Tensor:
+    """Return logits as autocast wants those of losses: float32 at least."""
+    if x.dtype is torch.float32 or x.dtype is torch.float64:
+        return x
+    device = x.device.type
+    return x.float() if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device) else x

@@ -1,0 +1,138 @@
+"""The sigmoid losses of tensors: the kernels where they can have the memory, the formulas elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import _core, ufuncs
+from .. import _formulas as formulas
+from ..exact import ExactSum
+from ._eager import applied, array, differentiates, has_kernel
+from ._operations import Operations, chain, wide
+
+Tensor = torch.Tensor
+
+
+def loss(x: Tensor, z: Tensor, w: Tensor | None = None) -> Tensor:
+    """Return the losses, differentiable in all three; the weight has the shape of the logits."""
+    if differentiates(x, z, w):
+        return value_and_grad(x, z, w)[0]
+    if has_kernel(x, z, w):
+        return _kernel_loss(x, z, w)
+    return formulas.loss(Operations(x), *wide(x, z, w)).to(x.dtype)
+
+
+def value_and_grad(x: Tensor, z: Tensor, w: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Return losses and gradient, differentiable in all three."""
+    if not differentiates(x, z, w):
+        return _Reverse.forward(x, z, w)
+    return applied(_Reverse if torch.compiler.is_compiling() else _Sigmoid, x, z, w)
+
+
+def grad_and_hess(x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Return gradient and hessian, differentiable in both."""
+    if differentiates(x, z) or not has_kernel(x, z):
+        return value_and_grad(x, z)[1], formulas.hessian(Operations(x), *wide(x)).to(x.dtype)
+    gradient, hessian = torch.empty_like(x), torch.empty_like(x)
+    ufuncs.sigmoid_cross_entropy_grad_and_hess(array(x), array(z), out=(array(gradient), array(hessian)))
+    return gradient, hessian
+
+
+def total(x: Tensor, z: Tensor, _: None, divisor: float, out: Tensor | None) -> ExactSum:
+    """Return the exact sum of the losses of plain tensors; ``out`` takes the gradient divided by ``divisor``."""
+    sum_ = ExactSum()
+    gradient = None if out is None else array(out)
+    sum_._add(x.numel(), _core.sigmoid_cross_entropy_total(array(x), array(z), gradient, float(divisor)))
+    return sum_
+
+
+def _kernel_loss(x: Tensor, z: Tensor, w: Tensor | None) -> Tensor:
+    value = torch.empty_like(x)
+    if w is None:
+        ufuncs.sigmoid_cross_entropy(array(x), array(z), out=array(value))
+    else:
+        weights = array(w)
+        weights = weights[tuple(slice(None if step else 1) for step in weights.strides)]  # what was expanded, once
+        ufuncs.weighted_sigmoid_cross_entropy(array(x), array(z), weights.astype(np.float64), out=array(value))
+    return value
+
+
+def _by_label(x: Tensor, z: Tensor, w: Tensor | None) -> tuple[Any, Any]:
+    """The derivatives of loss and gradient with respect to the label."""
+    if w is None:
+        return -x, -1
+    xp = Operations(x)
+    p = formulas.gradient(xp, x, torch.zeros_like(x))
+    return w * formulas.softplus(xp, -x) - formulas.softplus(xp, x), -(w * (1 - p) + p)
+
+
+def _by_weight(x: Tensor, z: Tensor, w: Tensor) -> tuple[Any, Any]:
+    """The derivatives of loss and gradient with respect to the weight."""
+    xp = Operations(x)
+    return z * formulas.softplus(xp, -x), z * formulas.gradient(xp, x, torch.ones_like(x))
+
+
+class _Reverse(torch.autograd.Function):
+    """Losses and gradient, differentiable backwards to any order."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, z: Tensor, w: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Compute both, in one pass where there is a kernel for it."""
+        kernel = has_kernel(x, z, w)
+        if kernel and w is None:
+            value, gradient = torch.empty_like(x), torch.empty_like(x)
+            ufuncs.sigmoid_cross_entropy_value_and_grad(array(x), array(z), out=(array(value), array(gradient)))
+            return value, gradient
+        xp, parts = Operations(x), wide(x, z, w)
+        value = _kernel_loss(x, z, w) if kernel else formulas.loss(xp, *parts).to(x.dtype)
+        return value, formulas.gradient(xp, *parts).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+        """Keep the inputs and the gradient."""
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs, output[1])
+        ctx.save_for_forward(*inputs, output[1])
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Any) -> Any:
+        """Scale the gradient; for its own derivative, the hessian."""
+        by_value, by_gradient = outer
+        x, z, w, gradient = ctx.saved_tensors
+        parts = wide(x, z, w)
+        by_x = by_z = by_w = None
+        if ctx.needs_input_grad[0]:
+            hessian = None if by_gradient is None else formulas.hessian(Operations(x), *parts)
+            by_x = chain(x, (by_value, gradient), (by_gradient, hessian))
+        if ctx.needs_input_grad[1]:
+            first, second = _by_label(*parts)
+            by_z = chain(z, (by_value, first), (by_gradient, second))
+        if ctx.needs_input_grad[2]:
+            first, second = _by_weight(*parts)
+            by_w = chain(w, (by_value, first), (by_gradient, second))
+        return by_x, by_z, by_w
+
+
+class _Sigmoid(_Reverse):
+    """The same with a forward mode, which Dynamo refuses."""
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """Multiply the tangents with the derivatives of both outputs."""
+        x, z, w, gradient = ctx.saved_tensors
+        parts = wide(x, z, w)
+        none = (0, 0)
+        partials = (
+            (gradient, formulas.hessian(Operations(x), *parts)),
+            none if tangents[1] is None else _by_label(*parts),
+            none if tangents[2] is None else _by_weight(*parts),
+        )
+        return tuple(
+            chain(x, *((tangent, partial[i]) for tangent, partial in zip(tangents, partials, strict=True)))
+            for i in (0, 1)
+        )

@@ -1,0 +1,142 @@
+"""The softmax losses of tensors, classes along the last axis: kernels where they can have the memory, else formulas.
+
+Labels are distributions, of the shape of the logits, or class indices, int64, of one axis less. Rows that are ignored
+have a loss and a gradient of 0, whatever stands in them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .. import _core, ufuncs
+from .. import _formulas as formulas
+from ..exact import ExactSum
+from ._eager import applied, array, differentiates, has_kernel
+from ._operations import Operations, chain, wide
+
+Tensor = torch.Tensor
+
+
+def loss(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> Tensor:
+    """Return the losses, differentiable in logits and distributions."""
+    if differentiates(x, z):
+        return value_and_grad(x, z, ignored)[0]
+    if not has_kernel(x, z, ignored):
+        return formulas.softmax_loss(Operations(x), *_rows(x, z, ignored)).to(x.dtype)
+    value = x.new_empty(x.shape[:-1])
+    ufunc = ufuncs.softmax_cross_entropy if z.ndim == x.ndim else ufuncs.sparse_softmax_cross_entropy
+    ufunc(array(x), array(z), out=array(value))
+    return value if ignored is None else value.masked_fill_(ignored, 0)
+
+
+def value_and_grad(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Return losses and gradient, differentiable in logits and distributions."""
+    if not differentiates(x, z):
+        return _Reverse.forward(x, z, ignored)
+    return applied(_Reverse if torch.compiler.is_compiling() else _Softmax, x, z, ignored)
+
+
+def total(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Tensor | None) -> ExactSum:
+    """Return the exact sum of the losses of plain tensors; ``out`` takes the gradient divided by ``divisor``."""
+    return ExactSum(array(loss(x, z, ignored) if out is None else _both(x, z, ignored, float(divisor), out)))
+
+
+def one_hot(x: Tensor, y: Tensor) -> Tensor:
+    """Return class indices as distributions, nan where one is no class."""
+    (x,) = wide(x)
+    return formulas.one_hot(Operations(x), y, x)
+
+
+def _both(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Tensor) -> Tensor:
+    """Return the losses of plain tensors; ``out`` takes the gradient divided by ``divisor``."""
+    value = x.new_empty(x.shape[:-1])
+    if z.ndim == x.ndim:
+        ufunc = _core.softmax_cross_entropy_value_and_grad_divided
+    else:
+        ufunc = _core.sparse_softmax_cross_entropy_value_and_grad_divided
+    ufunc(array(x), array(z), divisor, out=(array(value), array(out)))
+    if ignored is not None:
+        value.masked_fill_(ignored, 0)
+        out.masked_fill_(ignored[..., None], 0)
+    return value
+
+
+def _rows(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return logits and distributions for the formulas, both 0 in rows that are ignored."""
+    if z.ndim == x.ndim:
+        x, z = wide(x, z)
+    else:
+        (x,), z = wide(x), one_hot(x, z)
+    if ignored is not None:
+        x, z = torch.where(ignored[..., None], 0, x), torch.where(ignored[..., None], 0, z)
+    return x, z
+
+
+class _Reverse(torch.autograd.Function):
+    """Losses and gradient, differentiable backwards to any order."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Compute both."""
+        if has_kernel(x, z, ignored):
+            gradient = torch.empty_like(x)
+            return _both(x, z, ignored, 1.0, gradient), gradient
+        xp, rows = Operations(x), _rows(x, z, ignored)
+        return formulas.softmax_loss(xp, *rows).to(x.dtype), formulas.softmax_gradient(xp, *rows).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+        """Keep the inputs and the gradient."""
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs, output[1])
+        ctx.save_for_forward(*inputs, output[1])
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Any) -> Any:
+        """Scale the gradient; for its own derivative, that of the probabilities."""
+        x, z, ignored, gradient = ctx.saved_tensors
+        by_value, by_gradient = outer
+        by_value = None if by_value is None else by_value[..., None]
+        by_x = by_z = None
+        if ctx.needs_input_grad[0]:
+            by_x = chain(x, (by_value, gradient), (_curvature(x, z, ignored, by_gradient), 1))
+        if ctx.needs_input_grad[1]:
+            (wx,) = wide(x)
+            by_z = chain(z, (by_value, formulas.softmax_losses(Operations(x), wx)), (_mixed_sum(wx, by_gradient), 1))
+        return by_x, by_z, None
+
+
+class _Softmax(_Reverse):
+    """The same with a forward mode, which Dynamo refuses."""
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """Multiply the tangents with the derivatives of both outputs."""
+        x, z, ignored, gradient = ctx.saved_tensors
+        by_x, by_z, _ = tangents
+        (wx,) = wide(x)
+        by_losses = None if by_z is None else formulas.softmax_losses(Operations(x), wx)
+        value = chain(wx, (by_x, gradient), (by_z, by_losses)).sum(-1).to(x.dtype)
+        return value, chain(x, (_curvature(x, z, ignored, by_x), 1), (_mixed(wx, by_z), 1))
+
+
+def _curvature(x: Tensor, z: Tensor, ignored: Tensor | None, v: Tensor | None) -> Tensor | None:
+    """The second derivative with respect to the logits, along v."""
+    if v is None:
+        return None
+    xp, (wx, wz) = Operations(x), _rows(x, z, ignored)
+    return wz.sum(-1, keepdim=True) * formulas.softmax_tangent(xp, formulas.softmax(xp, wx), v.to(wx.dtype))
+
+
+def _mixed(x: Tensor, v: Tensor | None) -> Tensor | None:
+    """The derivative of the gradient with respect to the labels, along v."""
+    return None if v is None else formulas.softmax(Operations(x), x) * v.sum(-1, keepdim=True) - v
+
+
+def _mixed_sum(x: Tensor, v: Tensor | None) -> Tensor | None:
+    """The transpose of :func:`_mixed`."""
+    return None if v is None else (formulas.softmax(Operations(x), x) * v).sum(-1, keepdim=True) - v

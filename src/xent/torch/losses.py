@@ -1,0 +1,170 @@
+"""The library's own functions for tensors, of the same names and arguments; formulas and promises are those there.
+
+Results are tensors on the device of the logits, of their dtype, and differentiable. Under autocast float16 and bfloat16
+logits count as float32, as in torch's own losses. ``name`` is a range in the profiler.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import _checks as checks
+from .. import _dispatch
+from ..exact import ExactSum
+from . import _sigmoid, _softmax
+from ._checks import INTEGERS, OURS, gradient_out, tensors, weight
+from ._eager import differentiates, eager, has_kernel, promoted, rounded, summed
+from ._operations import wide
+
+Tensor = torch.Tensor
+
+
+def sigmoid_cross_entropy_with_logits(*, labels: Any, logits: Tensor, name: str | None = None) -> Tensor:
+    """Return the sigmoid cross entropy, element by element."""
+    with _range(name):
+        return _sigmoid.loss(*_pair(labels, logits, name))
+
+
+def sigmoid_cross_entropy_value_and_grad(*, labels: Any, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the losses and their derivatives with respect to the logits."""
+    return _sigmoid.value_and_grad(*_pair(labels, logits))
+
+
+def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first and second derivative of the loss with respect to the logits."""
+    return _sigmoid.grad_and_hess(*_pair(labels, logits))
+
+
+def sigmoid_cross_entropy_mean_and_grad(
+    *, labels: Any, logits: Tensor, out: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the mean loss, a tensor of no axis, and its derivative with respect to the logits."""
+    x, z = _pair(labels, logits)
+    return _mean_and_grad(_sigmoid, x, z, x.numel(), out)
+
+
+def sigmoid_cross_entropy_total(*, labels: Any, logits: Tensor) -> ExactSum:
+    """Return the exact sum of the losses. It is no tensor, and not differentiable."""
+    x, z = _pair(labels, logits)
+    if not eager(x, z):
+        raise RuntimeError(
+            "logits and labels must hold values to be summed exactly, got tensors that are traced, transformed or on "
+            "the meta device. Sum the losses of sigmoid_cross_entropy_with_logits."
+        )
+    if has_kernel(x, z):
+        return _sigmoid.total(x, z, None, 1, None)
+    (losses,) = wide(_sigmoid.loss(x.detach(), z.detach()))
+    return ExactSum(losses.cpu().numpy())
+
+
+def weighted_cross_entropy_with_logits(
+    *, labels: Any, logits: Tensor, pos_weight: Any, name: str | None = None
+) -> Tensor:
+    """Return the sigmoid cross entropy whose positive part has a weight."""
+    with _range(name):
+        x, z = _pair(labels, logits, name)
+        return _sigmoid.loss(x, z, weight(OURS, "pos_weight", _tensor(pos_weight, x), x, name))
+
+
+def softmax_cross_entropy_with_logits(
+    *, labels: Any, logits: Tensor, axis: int = -1, name: str | None = None
+) -> Tensor:
+    """Return the softmax cross entropy of distributions, one loss per row."""
+    with _range(name):
+        x, z, _ = _rows(labels, logits, axis, name)
+        return _softmax.loss(x, z)
+
+
+def softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Tensor, axis: int = -1) -> tuple[Tensor, Tensor]:
+    """Return the losses and their derivatives with respect to the logits."""
+    x, z, axis = _rows(labels, logits, axis)
+    loss, gradient = _softmax.value_and_grad(x, z)
+    return loss, gradient.movedim(-1, axis)
+
+
+def softmax_cross_entropy_mean_and_grad(
+    *, labels: Any, logits: Tensor, axis: int = -1, out: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the mean loss over the rows and its derivative with respect to the logits."""
+    x, z, axis = _rows(labels, logits, axis)
+    out = None if out is None else gradient_out(out, logits).movedim(axis, -1)
+    mean, gradient = _mean_and_grad(_softmax, x, z, x.numel() // x.shape[-1], out)
+    return mean, gradient.movedim(-1, axis)
+
+
+def sparse_softmax_cross_entropy_with_logits(*, labels: Any, logits: Tensor, name: str | None = None) -> Tensor:
+    """Return the softmax cross entropy of class indices, one loss per row."""
+    with _range(name):
+        return _softmax.loss(*_classes(labels, logits, name))
+
+
+def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the losses and their derivatives with respect to the logits."""
+    return _softmax.value_and_grad(*_classes(labels, logits))
+
+
+def sparse_softmax_cross_entropy_mean_and_grad(
+    *, labels: Any, logits: Tensor, out: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the mean loss over the rows and its derivative with respect to the logits."""
+    x, y = _classes(labels, logits)
+    return _mean_and_grad(_softmax, x, y, y.numel(), out)
+
+
+def _mean_and_grad(kernel: Any, x: Tensor, z: Tensor, count: int, out: Tensor | None) -> tuple[Tensor, Tensor]:
+    if differentiates(x, z):
+        if out is not None:
+            raise RuntimeError(
+                "out cannot take a gradient that is differentiated in its turn. Leave it out, or detach the logits."
+            )
+        loss, gradient = kernel.value_and_grad(x, z)
+        return summed(loss, count), gradient / count
+    gradient = torch.empty_like(x) if out is None else gradient_out(out, x)
+    if has_kernel(x, z, gradient):
+        return rounded(kernel.total(x, z, None, count, gradient), count, x), gradient
+    loss, slope = kernel.value_and_grad(x, z)
+    slope = slope / count
+    return summed(loss, count), slope if out is None else out.copy_(slope)
+
+
+def _pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
+    checks.provided(labels, logits, name)
+    labels = _tensor(labels, logits)
+    tensors(OURS, logits, labels, name=name)
+    checks.same_shape(labels.shape, logits.shape, name)
+    return promoted(logits), labels
+
+
+def _rows(labels: Any, logits: Any, axis: Any, name: str | None = None) -> tuple[Tensor, Tensor, int]:
+    """Return logits and distributions with the classes last, and where they were."""
+    checks.provided(labels, logits, name)
+    labels = _tensor(labels, logits)
+    tensors(OURS, logits, labels, name=name)
+    axis = checks.softmax_shapes(labels.shape, logits.shape, axis, name)
+    return promoted(logits).movedim(axis, -1), labels.expand(logits.shape).movedim(axis, -1), axis
+
+
+def _classes(labels: Any, logits: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
+    checks.provided(labels, logits, name)
+    labels = _tensor(labels, logits)
+    tensors(OURS, logits, labels, INTEGERS, name)
+    checks.sparse_shapes(labels.shape, logits.shape, name)
+    if eager(labels):
+        checks.known_classes(labels.cpu().numpy(), logits.shape[-1], name)
+    return promoted(logits), labels.to(torch.int64)
+
+
+def _tensor(value: Any, like: Any) -> Any:
+    """Return labels that NumPy holds, or plain Python, as a tensor beside the logits."""
+    wanted = isinstance(like, Tensor) and _dispatch.is_numpy(value)
+    return torch.tensor(np.asarray(value), device=like.device) if wanted else value
+
+
+def _range(name: str | None) -> contextlib.AbstractContextManager:
+    if name and not torch.compiler.is_compiling():  # a graph has no ranges
+        return torch.profiler.record_function(name)
+    return contextlib.nullcontext()
