@@ -26,18 +26,19 @@ def adapter(logits: Any) -> ModuleType | None:
 
     It has functions of the names and arguments of this library's own. Labels follow the logits, never the reverse.
     """
-    name = _adapter_of(type(logits))
-    return None if name is None else importlib.import_module(f"xent.{name}")
+    return _adapter_of(type(logits))
 
 
-@functools.lru_cache(maxsize=256)
-def _adapter_of(kind: type) -> str | None:
+@functools.lru_cache(maxsize=256)  # which also keeps TensorFlow's AutoGraph from translating the import
+def _adapter_of(kind: type) -> ModuleType | None:
     packages = [base.__module__.partition(".")[0] for base in kind.__mro__]  # a subclass from elsewhere is a tensor too
     for package in packages:
         if package in _ADAPTERS:
-            return _ADAPTERS[package]
+            return importlib.import_module(f"xent.{_ADAPTERS[package]}")
     takes_ufuncs = "numpy" in packages or hasattr(kind, "__array_ufunc__")
-    return "_array_api" if hasattr(kind, "__array_namespace__") and not takes_ufuncs else None
+    if hasattr(kind, "__array_namespace__") and not takes_ufuncs:
+        return importlib.import_module("xent._array_api")
+    return None
 
 
 def is_numpy(value: Any) -> bool:
