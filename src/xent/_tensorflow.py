@@ -100,8 +100,10 @@ def _operations(logits: Any) -> SimpleNamespace:
 
 def _differentiable(value: Any, rule: Callable[[Any], Any], *inputs: Any) -> Any:
     """Return the value as a function of the inputs, whose derivatives times an upstream one the rule gives."""
-    if tf.executing_eagerly() and not could_possibly_record():
-        return value
+    if tf.executing_eagerly():
+        if not could_possibly_record():
+            return value
+        value = tf.stop_gradient(value)  # or forward mode would derive the operations of the formula
     return tf.custom_gradient(lambda *_: (value, rule))(*inputs)
 
 

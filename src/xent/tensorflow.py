@@ -150,6 +150,11 @@ def _named(loss: Any, scope: str) -> Any:
 
 
 def _tensor(argument: str, value: Any, kinds: tuple) -> Any:
+    if isinstance(value, tf.RaggedTensor | tf.SparseTensor):
+        raise TypeError(
+            f"{argument} must be a dense tensor, got a {type(value).__name__}. "
+            "Apply the function to its values, as tf.ragged.map_flat_values does."
+        )
     # A list counts as what NumPy makes of it, float64, where the kind has it.
     hint = None if hasattr(value, "dtype") or kinds is _INTEGERS else tf.float32 if kinds is _FLOATS else tf.float64
     tensor = tf.convert_to_tensor(value, dtype_hint=hint, name=argument)
