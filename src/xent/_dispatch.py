@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -26,19 +27,21 @@ def adapter(logits: Any) -> ModuleType | None:
 
     It has functions of the names and arguments of this library's own. Labels follow the logits, never the reverse.
     """
-    return _adapter_of(type(logits))
+    name = _adapter_of(type(logits))
+    return None if name is None else sys.modules.get(f"xent.{name}") or _load(f"xent.{name}")
 
 
-@functools.lru_cache(maxsize=256)  # which also keeps TensorFlow's AutoGraph from translating the import
-def _adapter_of(kind: type) -> ModuleType | None:
+_load = functools.cache(importlib.import_module)  # what is cached, TensorFlow's AutoGraph does not translate
+
+
+@functools.lru_cache(maxsize=256)
+def _adapter_of(kind: type) -> str | None:
     packages = [base.__module__.partition(".")[0] for base in kind.__mro__]  # a subclass from elsewhere is a tensor too
     for package in packages:
         if package in _ADAPTERS:
-            return importlib.import_module(f"xent.{_ADAPTERS[package]}")
+            return _ADAPTERS[package]
     takes_ufuncs = "numpy" in packages or hasattr(kind, "__array_ufunc__")
-    if hasattr(kind, "__array_namespace__") and not takes_ufuncs:
-        return importlib.import_module("xent._array_api")
-    return None
+    return "_array_api" if hasattr(kind, "__array_namespace__") and not takes_ufuncs else None
 
 
 def is_numpy(value: Any) -> bool:
