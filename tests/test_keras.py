@@ -6,6 +6,8 @@ The values of Keras's own tests (keras/src/losses/losses_test.py; Apache License
 import importlib.util
 import json
 import os
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -200,6 +202,15 @@ def test_shapes_and_labels_are_checked():
         losses.BinaryCrossentropy()(np.zeros((6, 3)), X)
     with pytest.raises(ValueError, match=r"labels must be class indices from 0 to 3, got 4 at labels\[1\]"):
         losses.SparseCategoricalCrossentropy()([0, 4, 1, 1, 2, 0], X)
+
+
+def test_the_page_prints_what_it_shows(capsys, monkeypatch):
+    """On the backend of this process: it was chosen when Keras was imported."""
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    page = (pathlib.Path(__file__).parents[1] / "docs" / "hosts" / "keras.md").read_text()
+    ((code, output),) = re.findall(r"^```python\n(.*?)^```\n\n```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    exec(compile(code, "docs/hosts/keras.md", "exec"), {})
+    assert capsys.readouterr().out == output
 
 
 # --- every backend ---------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ anew here, where they are the inputs of a test.
 import inspect
 import logging
 import os
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -711,3 +713,45 @@ def test_it_imports_no_other_framework():
     packages = {name.partition(".")[0] for name in got.stdout.split()}
     assert "xent" in packages
     assert not packages & {"torch", "jax", "jaxlib", "keras", "sklearn", "xgboost", "lightgbm", "catboost", "cupy"}
+
+
+# --- docs/hosts/tensorflow.md ----------------------------------------------------------------------------------------
+
+PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "hosts" / "tensorflow.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```\n\n```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(("code", "output"), BLOCKS)
+def test_the_page_prints_what_it_shows(code, output, capsys):
+    exec(compile(code, "docs/hosts/tensorflow.md", "exec"), {})
+    assert capsys.readouterr().out == output
+
+
+def test_the_page_has_examples():
+    assert len(BLOCKS) == PAGE.count("```python") == 2
+
+
+def test_what_the_page_says_of_tf_nn():
+    """TensorFlow's side of its table; ours is tested above."""
+
+    def slope(function, x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = function(x)
+        return tape.gradient(loss, x).numpy()
+
+    nn, one = tf.nn, tf.ones(1)
+    step = derived(lambda x: nn.sigmoid_cross_entropy_with_logits(labels=one, logits=x))
+    assert tf.function(step, autograph=False)(tf.constant([20.0]))[1][0].numpy() == 0
+    assert np.isnan(nn.sigmoid_cross_entropy_with_logits(labels=one, logits=tf.constant([INF])))
+    absent = tf.constant([[-INF, 1.0, 2.0]])
+    assert np.isnan(nn.softmax_cross_entropy_with_logits(labels=[[0.0, 1.0, 0.0]], logits=absent))
+    sparse_slope = slope(
+        lambda x: nn.sparse_softmax_cross_entropy_with_logits(labels=[0], logits=x), tf.constant([[40.0, 0.0]])
+    )
+    np.testing.assert_allclose(sparse_slope, [[0, 4.2483541e-18]], rtol=1e-6)
+    assert slope(lambda x: nn.weighted_cross_entropy_with_logits(one, x, 3.0), tf.zeros(1)) == 0
+    assert (
+        slope(lambda x: xent.weighted_cross_entropy_with_logits(labels=one, logits=x, pos_weight=3.0), tf.zeros(1))
+        == -1.5
+    )
