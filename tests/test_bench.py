@@ -57,6 +57,14 @@ def test_bfloat16_is_drawn_computed_and_checked():
     cases.verify(case, "xent", result(contender("xent")(case, x, z)), cases.expected(case, x, z))
 
 
+@pytest.mark.parametrize("case", SMALL, ids=str)
+@pytest.mark.parametrize("mode", ["eager", "function", "XLA"])
+def test_the_results_of_xent_in_tensorflow_pass(mode, case):
+    x, z = cases.draw(case)
+    prepared = contender(f"xent.tensorflow {mode}")(case, x, z)
+    cases.verify(case, "xent.tensorflow", result(prepared), cases.expected(case, x, z))
+
+
 @pytest.mark.filterwarnings("ignore")  # those of the frameworks
 @pytest.mark.parametrize("case", [Case("mean_and_grad", "float32", "hard", (1000,)), SMALL[-1]], ids=str)
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def pos_weight_fits(weight: Any, logits: Any, name: str | None = None) -> None:
 
 def mask_fits(mask: Any, logits: Any) -> None:
     """Refuse a mask that would enlarge the logits."""
-    if not _fits(tuple(mask), tuple(logits)):
+    if not fits(tuple(mask), tuple(logits)):
         raise ValueError(
             "where must broadcast to the shape of logits, with or without the axis of the classes, and not enlarge it, "
             f"got {tuple(mask)} for logits of shape {tuple(logits)}. Reshape it."

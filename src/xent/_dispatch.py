@@ -30,7 +30,10 @@ def adapter(logits: Any) -> ModuleType | None:
     """
     kind = type(logits)
     name = _ADAPTERS.get(kind.__module__.partition(".")[0]) or _adapter_of(kind)  # Dynamo warns of a cache it meets
-    return None if name is None else sys.modules.get(f"xent.{name}") or importlib.import_module(f"xent.{name}")
+    return None if name is None else sys.modules.get(f"xent.{name}") or _load(f"xent.{name}")
+
+
+_load = functools.cache(importlib.import_module)  # what is cached, TensorFlow's AutoGraph does not translate
 
 
 @functools.lru_cache(maxsize=256)

@@ -71,10 +71,10 @@ def softplus(xp: Any, x: Any) -> Any:
 
 def one_hot(xp: Any, y: Any, like: Any) -> Any:
     """The distributions of class indices y, of the shape of ``like``; nan where the index is no class."""
-    classes = like.shape[-1]
-    index = y[..., None]
-    inside = xp.where((index >= 0) & (index < classes), xp.zeros_like(like), xp.zeros_like(like) * float("nan"))
-    return xp.where(index == xp.arange(classes), inside + 1, inside)
+    classes, index = xp.arange(like.shape[-1]), y[..., None]
+    known = (index >= 0) & (index <= classes[-1])  # of the array: traced, the shape may not tell the number of classes
+    inside = xp.where(known, xp.zeros_like(like), xp.zeros_like(like) * float("nan"))
+    return xp.where(index == classes, inside + 1, inside)
 
 
 def leaders(xp: Any, x: Any) -> Any:

@@ -71,11 +71,12 @@ def sigmoid_cross_entropy_with_logits(
     """
     if _sentinel is not None:
         _checks.named(_sentinel, name)
+    host = None if type(logits) is np.ndarray else _dispatch.adapter(logits)
+    if host:
+        return host.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits, name=name)
     loss = _core.sigmoid_cross_entropy_of_plain(logits, labels)
     if loss is not None:
         return loss
-    if type(logits) is not np.ndarray and (host := _dispatch.adapter(logits)):
-        return host.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits, name=name)
     labels, logits = _checks.pair(labels, logits, name)
     return ufuncs.sigmoid_cross_entropy(logits, labels)
 
@@ -107,7 +108,8 @@ def sigmoid_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[A
     >>> xent.sigmoid_cross_entropy_value_and_grad(labels=np.array([1, 0]), logits=np.float32([17, -17]))
     (array([4.1399375e-08, 4.1399375e-08], dtype=float32), array([-4.1399375e-08,  4.1399375e-08], dtype=float32))
     """
-    if type(logits) is not np.ndarray and (host := _dispatch.adapter(logits)):
+    host = None if type(logits) is np.ndarray else _dispatch.adapter(logits)
+    if host:
         return host.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
     labels, logits = _checks.pair(labels, logits)
     return ufuncs.sigmoid_cross_entropy_value_and_grad(logits, labels)
@@ -140,7 +142,8 @@ def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Any) -> tuple[An
     >>> xent.sigmoid_cross_entropy_grad_and_hess(labels=np.array([False, True]), logits=np.float32([0, 17]))
     (array([ 5.0000000e-01, -4.1399375e-08], dtype=float32), array([2.5000000e-01, 4.1399375e-08], dtype=float32))
     """
-    if type(logits) is not np.ndarray and (host := _dispatch.adapter(logits)):
+    host = None if type(logits) is np.ndarray else _dispatch.adapter(logits)
+    if host:
         return host.sigmoid_cross_entropy_grad_and_hess(labels=labels, logits=logits)
     labels, logits = _checks.pair(labels, logits)
     return ufuncs.sigmoid_cross_entropy_grad_and_hess(logits, labels)
@@ -194,7 +197,8 @@ def sigmoid_cross_entropy_mean_and_grad(
     >>> xent.sigmoid_cross_entropy_mean_and_grad(labels=np.array([1, 0]), logits=np.float32([0, 0]))
     (0.6931471824645996, array([-0.25,  0.25], dtype=float32))
     """
-    if type(logits) is not np.ndarray and (host := _dispatch.adapter(logits)):
+    host = None if type(logits) is np.ndarray else _dispatch.adapter(logits)
+    if host:
         return host.sigmoid_cross_entropy_mean_and_grad(labels=labels, logits=logits, out=out)
     labels, logits = _checks.pair(labels, logits)
     _checks.numpy_only(labels, logits)
@@ -232,7 +236,8 @@ def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
     >>> total.compute(), total.mean(), total.count
     (100.6931471824646, 50.3465735912323, 2)
     """
-    if type(logits) is not np.ndarray and (host := _dispatch.adapter(logits)):
+    host = None if type(logits) is np.ndarray else _dispatch.adapter(logits)
+    if host:
         return host.sigmoid_cross_entropy_total(labels=labels, logits=logits)
     labels, logits = _checks.pair(labels, logits)
     _checks.numpy_only(labels, logits)
@@ -282,7 +287,8 @@ def weighted_cross_entropy_with_logits(*, labels: Any, logits: Any, pos_weight: 
     >>> xent.weighted_cross_entropy_with_logits(labels=[1.0, 0.0], logits=np.float32([0, 0]), pos_weight=3)
     array([2.0794415, 0.6931472], dtype=float32)
     """
-    if type(logits) is not np.ndarray and (host := _dispatch.adapter(logits)):
+    host = None if type(logits) is np.ndarray else _dispatch.adapter(logits)
+    if host:
         return host.weighted_cross_entropy_with_logits(labels=labels, logits=logits, pos_weight=pos_weight, name=name)
     labels, logits = _checks.pair(labels, logits, name)
     return ufuncs.weighted_sigmoid_cross_entropy(logits, labels, _checks.pos_weight(pos_weight, logits, name))

@@ -68,7 +68,8 @@ def softmax_cross_entropy_with_logits(
     array([4.248354e-18, 8.132617e-01, 0.000000e+00], dtype=float32)
     """
     _checks.named(_sentinel, name)
-    if type(logits) is not np.ndarray and (host := _dispatch.adapter(logits)):
+    host = None if type(logits) is np.ndarray else _dispatch.adapter(logits)
+    if host:
         return host.softmax_cross_entropy_with_logits(labels=labels, logits=logits, axis=axis, name=name)
     labels, logits, axis = _checks.softmax_pair(labels, logits, axis, name)
     return ufuncs.softmax_cross_entropy(logits, labels, axis=axis)
@@ -101,7 +102,8 @@ def softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any, axis: int 
     >>> xent.softmax_cross_entropy_value_and_grad(labels=[1, 0], logits=np.float32([40, 0]))
     (np.float32(4.248354e-18), array([-4.248354e-18,  4.248354e-18], dtype=float32))
     """
-    if type(logits) is not np.ndarray and (host := _dispatch.adapter(logits)):
+    host = None if type(logits) is np.ndarray else _dispatch.adapter(logits)
+    if host:
         return host.softmax_cross_entropy_value_and_grad(labels=labels, logits=logits, axis=axis)
     labels, logits, axis = _checks.softmax_pair(labels, logits, axis)
     axes = [(axis,), (axis,), (), (axis,)]
@@ -139,7 +141,8 @@ def softmax_cross_entropy_mean_and_grad(
     (0.6931471824645996, array([[-0.25,  0.25],
            [ 0.25, -0.25]], dtype=float32))
     """
-    if type(logits) is not np.ndarray and (host := _dispatch.adapter(logits)):
+    host = None if type(logits) is np.ndarray else _dispatch.adapter(logits)
+    if host:
         return host.softmax_cross_entropy_mean_and_grad(labels=labels, logits=logits, axis=axis, out=out)
     labels, logits, axis = _checks.softmax_pair(labels, logits, axis)
     _checks.numpy_only(labels, logits)
@@ -198,7 +201,8 @@ def sparse_softmax_cross_entropy_with_logits(
     array([0.3132617, 1.3132616, 0.6931472], dtype=float32)
     """
     _checks.named(_sentinel, name)
-    if type(logits) is not np.ndarray and (host := _dispatch.adapter(logits)):
+    host = None if type(logits) is np.ndarray else _dispatch.adapter(logits)
+    if host:
         return host.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits, name=name)
     labels, logits = _checks.sparse_pair(labels, logits, name)
     return ufuncs.sparse_softmax_cross_entropy(logits, labels)
@@ -230,7 +234,8 @@ def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> 
     >>> xent.sparse_softmax_cross_entropy_value_and_grad(labels=0, logits=np.float32([40, 0]))
     (np.float32(4.248354e-18), array([-4.248354e-18,  4.248354e-18], dtype=float32))
     """
-    if type(logits) is not np.ndarray and (host := _dispatch.adapter(logits)):
+    host = None if type(logits) is np.ndarray else _dispatch.adapter(logits)
+    if host:
         return host.sparse_softmax_cross_entropy_value_and_grad(labels=labels, logits=logits)
     labels, logits = _checks.sparse_pair(labels, logits)
     return ufuncs.sparse_softmax_cross_entropy_value_and_grad(logits, labels)
@@ -265,7 +270,8 @@ def sparse_softmax_cross_entropy_mean_and_grad(
     (0.6931471824645996, array([[-0.25,  0.25],
            [ 0.25, -0.25]], dtype=float32))
     """
-    if type(logits) is not np.ndarray and (host := _dispatch.adapter(logits)):
+    host = None if type(logits) is np.ndarray else _dispatch.adapter(logits)
+    if host:
         return host.sparse_softmax_cross_entropy_mean_and_grad(labels=labels, logits=logits, out=out)
     labels, logits = _checks.sparse_pair(labels, logits)
     _checks.numpy_only(labels, logits)

@@ -214,6 +214,14 @@ CONTENDERS = (
     Contender("torch.compile", ("torch",), lambda threads: frameworks.torch(threads, compiled=True)),
     Contender("xent.jax, jit", ("jax", "xent"), lambda threads: frameworks.jax(threads, "xent.jax")),
     Contender("jax.jit", ("optax", "jax"), lambda threads: frameworks.jax(threads, "optax")),
-    Contender("TensorFlow eager", ("tensorflow",), lambda threads: frameworks.tensorflow(threads, compiled=False)),
-    Contender("TensorFlow XLA", ("tensorflow",), lambda threads: frameworks.tensorflow(threads, compiled=True)),
+    Contender("TensorFlow eager", ("tensorflow",), lambda threads: frameworks.tensorflow(threads, "eager")),
+    Contender("TensorFlow XLA", ("tensorflow",), lambda threads: frameworks.tensorflow(threads, "XLA")),
+    *(
+        Contender(
+            f"xent.tensorflow {mode}",
+            ("tensorflow", "xent"),
+            lambda threads, mode=mode: frameworks.tensorflow(threads, mode, own=True),
+        )
+        for mode in ("eager", "function", "XLA")
+    ),
 )

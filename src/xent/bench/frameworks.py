@@ -115,18 +115,19 @@ def jax(threads: int, losses: str) -> Prepare:
     return prepare
 
 
-def tensorflow(threads: int, compiled: bool) -> Prepare:
-    """TensorFlow, eager or compiled by XLA."""
+def tensorflow(threads: int, mode: str, own: bool = False) -> Prepare:
+    """TensorFlow with the losses of tf.nn or of xent.tensorflow: eager, traced as a function, or compiled by XLA."""
     tf = importlib.import_module("tensorflow")
+    losses = importlib.import_module("xent.tensorflow") if own else tf.nn
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
 
     def loss(x: Any, z: Any) -> Any:
-        return tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.cast(z, x.dtype), logits=x)
+        return losses.sigmoid_cross_entropy_with_logits(labels=z if own else tf.cast(z, x.dtype), logits=x)
 
     def sparse(x: Any, y: Any) -> Any:
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=x)
+        return losses.sparse_softmax_cross_entropy_with_logits(labels=y, logits=x)
 
     def gradient(of: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
         def both(x: Any, z: Any) -> tuple[Any, Any]:
@@ -138,8 +139,10 @@ def tensorflow(threads: int, compiled: bool) -> Prepare:
         return both
 
     def hessian(x: Any, z: Any) -> tuple[Any, Any]:
+        if own:
+            return losses.sigmoid_cross_entropy_grad_and_hess(labels=z, logits=x)
         s = tf.sigmoid(x)
-        return s - z, s * (1 - s)
+        return s - tf.cast(z, x.dtype), s * (1 - s)
 
     functions = {
         "forward": loss,
@@ -156,8 +159,8 @@ def tensorflow(threads: int, compiled: bool) -> Prepare:
 
     def prepare(case: Case, logits: np.ndarray, labels: np.ndarray) -> Prepared:
         function = functions[case.op]
-        if compiled:
-            function = tf.function(function, jit_compile=True)
+        if mode != "eager":
+            function = tf.function(function, jit_compile=mode == "XLA", autograph=False)
         x, z = tf.convert_to_tensor(logits), tf.convert_to_tensor(labels)
         return Prepared(lambda: function(x, z), fetch)
 

@@ -15,7 +15,7 @@ LARGE = 2**24
 SOFTMAX = ((512, 32768), (65536, 10), (8, 262144))
 
 SIGMOID = ("xent", "NumPy formula", "numexpr", "scikit-learn", "torch eager", "torch.compile", "xent.jax, jit")
-SIGMOID += ("jax.jit", "TensorFlow eager", "TensorFlow XLA")
+SIGMOID += ("jax.jit", "TensorFlow eager", "TensorFlow XLA", "xent.tensorflow eager", "xent.tensorflow XLA")
 """All but SciPy, which takes a hundred times the limit."""
 
 CALLS = ("xent", "NumPy formula", "SciPy", "scikit-learn", "torch eager", "xent.jax, jit", "jax.jit")

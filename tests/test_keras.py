@@ -1,0 +1,348 @@
+"""xent.keras: Keras's own values and rules, and one subprocess for each backend, whose answers are held side by side.
+
+The values of Keras's own tests (keras/src/losses/losses_test.py; Apache License 2.0) are written anew here.
+"""
+
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import xent
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+keras = pytest.importorskip("keras")
+
+import xent.keras as losses  # noqa: E402
+
+# NumPy's advice to TensorFlow, heard when Keras reads a variable to save it.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+NAMES = ["binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"]
+CLASSES = [losses.BinaryCrossentropy, losses.CategoricalCrossentropy, losses.SparseCategoricalCrossentropy]
+X = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32) * 5
+LABELS = [
+    (X > 1).astype(np.float32),
+    np.eye(4, dtype=np.float32)[[0, 3, 1, 1, 2, 0]],
+    np.array([0, 3, 1, 1, 2, 0]),
+]
+
+
+def keras_of(cls, **options):
+    return getattr(keras.losses, cls.__name__)(from_logits=True, **options)
+
+
+# --- the values of Keras ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("i", range(3), ids=NAMES)
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight", None])
+@pytest.mark.parametrize("weight", [None, 2.5, np.arange(6.0, dtype=np.float32)], ids=["none", "one", "each"])
+def test_the_losses_are_those_of_keras(i, reduction, weight):
+    got = CLASSES[i](reduction=reduction)(LABELS[i], X, sample_weight=weight)
+    want = keras_of(CLASSES[i], reduction=reduction)(LABELS[i], X, sample_weight=weight)
+    np.testing.assert_allclose(np.asarray(got), np.asarray(want), rtol=2e-6)
+    assert got.shape == want.shape
+
+
+@pytest.mark.parametrize("i", range(3), ids=NAMES)
+def test_the_functions_are_those_of_keras(i):
+    """Of lists too, and with class indices in a last axis of their own."""
+    for labels in (LABELS[i], LABELS[i].tolist(), *([LABELS[i][:, None]] if i == 2 else [])):
+        got = getattr(losses, NAMES[i])(labels, X.tolist())
+        want = getattr(keras.losses, NAMES[i])(np.asarray(labels), X, from_logits=True)
+        np.testing.assert_allclose(np.asarray(got), np.asarray(want), rtol=2e-6)
+        assert got.shape == (6,)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("cls", CLASSES[:2])
+def test_label_smoothing(cls, smoothing):
+    labels = LABELS[CLASSES.index(cls)]
+    got = cls(label_smoothing=smoothing)(labels, X)
+    want = keras_of(cls, label_smoothing=smoothing)(labels, X)
+    np.testing.assert_allclose(float(got), float(want), rtol=2e-6)
+
+
+def test_smoothing_counts_the_classes_of_the_axis():
+    """Keras divides by the length of the last axis, whatever the axis."""
+    got = losses.categorical_crossentropy(LABELS[1].T, X.T, label_smoothing=0.2, axis=0)
+    np.testing.assert_array_equal(got, losses.categorical_crossentropy(LABELS[1], X, label_smoothing=0.2))
+
+
+def test_axes():
+    rows = X.reshape(2, 3, 4)
+    moved = np.moveaxis(rows, -1, 1)
+    want = losses.sparse_categorical_crossentropy(LABELS[2].reshape(2, 3), rows)
+    np.testing.assert_array_equal(losses.sparse_categorical_crossentropy(LABELS[2].reshape(2, 3), moved, axis=1), want)
+    labels = np.moveaxis(LABELS[1].reshape(2, 3, 4), -1, 1)
+    np.testing.assert_array_equal(losses.categorical_crossentropy(labels, moved, axis=1), want)
+    mean = losses.binary_crossentropy(labels, moved, axis=0)
+    np.testing.assert_allclose(
+        mean, keras.losses.binary_crossentropy(labels, moved, from_logits=True, axis=0), rtol=2e-6
+    )
+
+
+def test_values_of_keras_own_tests():
+    binary = losses.BinaryCrossentropy
+    z, x = [[1, 0, 1], [0, 1, 1]], [[100.0, -100.0, 100.0], [100.0, 100.0, -100.0]]
+    assert float(binary()(z, x)) == pytest.approx(33.333332)
+    assert float(binary()(z, x, sample_weight=2.3)) == pytest.approx(76.66667)
+    assert float(binary()(z, x, sample_weight=[4.0, 3.0])) == pytest.approx(100.0)
+    np.testing.assert_allclose(binary(reduction=None)(z, x), [0, 66.666664], rtol=1e-6, atol=1e-30)
+    assert float(binary(label_smoothing=0.1)([[1, 0, 1]], [[10.0, -10.0, -10.0]])) == pytest.approx(
+        (10 + 1.5e-4 + 0.5) / 3, rel=2e-3
+    )
+
+    x = [[8.0, 1.0, 1.0], [0.0, 9.0, 1.0], [2.0, 3.0, 5.0]]
+    each = [0.001822, 0.000459, 0.169846]
+    for loss, labels in (
+        (losses.CategoricalCrossentropy, np.eye(3)),
+        (losses.SparseCategoricalCrossentropy, [[0], [1], [2]]),
+    ):
+        assert float(loss()(labels, x)) == pytest.approx(0.0573755, rel=1e-5)
+        assert float(loss()(labels, x, sample_weight=2.3)) == pytest.approx(0.1319637, rel=1e-5)
+        assert float(loss()(labels, x, sample_weight=[[1.2], [3.4], [5.6]])) == pytest.approx(0.31829, rel=1e-4)
+        np.testing.assert_allclose(loss(reduction=None)(labels, x), each, rtol=1e-3)
+    smoothed = losses.CategoricalCrossentropy(label_smoothing=0.1)([[1, 0, 0]], [[100.0, -100.0, -100.0]])
+    assert float(smoothed) == pytest.approx(400 * 0.1 / 3)
+
+    labels, x = np.array([[-1, 2]]), [[[0.854, 0.698, 0.598], [0.088, 0.86, 0.018]]]
+    assert float(losses.SparseCategoricalCrossentropy(ignore_class=-1)(labels, x)) == pytest.approx(1.48012, rel=1e-5)
+    each = losses.SparseCategoricalCrossentropy(ignore_class=-1, reduction=None)(labels, x)
+    np.testing.assert_allclose(each, [[0, 1.48012]], rtol=1e-5)
+
+
+def test_ranks_that_differ_by_a_last_axis_of_one():
+    """Labels (n,) with the logits (n, 1) of a layer must not make (n, n)."""
+    x, z = X[:, 0], LABELS[0][:, 0]
+    want = np.mean(xent.sigmoid_cross_entropy_with_logits(labels=z, logits=x))
+    for labels, logits in ((z, x[:, None]), (z[:, None], x), (z[:, None], x[:, None])):
+        np.testing.assert_allclose(float(losses.BinaryCrossentropy()(labels, logits)), want, rtol=1e-6)
+
+
+def test_ignored_rows_count_for_nothing():
+    """Neither their labels nor their logits, nor in the denominator."""
+    x, y = X.copy(), LABELS[2].copy()
+    x[[1, 4]], y[[1, 4]] = np.nan, 255
+    kept = [0, 2, 3, 5]
+    got = losses.SparseCategoricalCrossentropy(ignore_class=255)(y, x)
+    np.testing.assert_allclose(float(got), float(losses.SparseCategoricalCrossentropy()(y[kept], x[kept])), rtol=1e-6)
+    each = np.asarray(losses.sparse_categorical_crossentropy(y, x, ignore_class=255))
+    assert (each[[1, 4]] == 0).all()
+
+
+def test_masks_of_layers():
+    """A mask that a model's layer makes is left to Keras, which divides by what it keeps."""
+    inputs = keras.Input((3, 4))
+    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Masking()(inputs)))
+    x, z = np.ones((2, 3, 4), np.float32), np.ones((2, 3, 1), np.float32)
+    x[0, 1:] = 0
+    got, want = [], []
+    for into, loss in ((got, losses.BinaryCrossentropy()), (want, keras_of(losses.BinaryCrossentropy))):
+        model.compile(loss=loss)
+        into.append(model.evaluate(x, z, verbose=0))
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+# --- serialisation and errors ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("i", range(3), ids=NAMES)
+def test_configurations(i):
+    options = {"ignore_class": 7} if i == 2 else {"label_smoothing": 0.25}
+    loss = CLASSES[i](**options, axis=1, reduction="sum", name="mine")
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
+    assert type(again) is CLASSES[i]
+    assert again.get_config() == loss.get_config()
+    assert again.get_config() == {"name": "mine", "reduction": "sum", "from_logits": True, "axis": 1, **options}
+    function = getattr(losses, NAMES[i])
+    assert keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(function)) is function
+
+
+@pytest.mark.parametrize("i", range(3), ids=NAMES)
+def test_arguments_are_those_of_keras_but_for_the_default_of_from_logits(i):
+    import inspect
+
+    for ours, theirs in (
+        (CLASSES[i], getattr(keras.losses, CLASSES[i].__name__)),
+        (getattr(losses, NAMES[i]), getattr(keras.losses, NAMES[i])),
+    ):
+        mine, known = (inspect.signature(function).parameters for function in (ours, theirs))
+        assert list(mine) == list(known)
+        differing = [name for name in mine if mine[name].default != known[name].default]
+        assert differing == ["from_logits"]
+
+
+@pytest.mark.parametrize("i", range(3), ids=NAMES)
+def test_probabilities_are_refused(i):
+    text = r"^from_logits must be True, got False: these losses are of logits\. Leave the activation out of the model's last layer, or use the loss of this name in keras\.losses for probabilities\.$"
+    with pytest.raises(ValueError, match=text):
+        CLASSES[i](from_logits=False)
+    with pytest.raises(ValueError, match=text):
+        getattr(losses, NAMES[i])(LABELS[i], X, from_logits=False)
+
+
+@pytest.mark.parametrize("cls", CLASSES[:2])
+def test_smoothing_out_of_range(cls):
+    with pytest.raises(
+        ValueError, match=r"^label_smoothing must be from 0 to 1, got 1\.5\. 0 leaves the labels as they are\.$"
+    ):
+        cls(label_smoothing=1.5)(LABELS[0], X)
+
+
+def test_shapes_and_labels_are_checked():
+    with pytest.raises(ValueError, match="must have the same shape"):
+        losses.BinaryCrossentropy()(np.zeros((6, 3)), X)
+    with pytest.raises(ValueError, match=r"labels must be class indices from 0 to 3, got 4 at labels\[1\]"):
+        losses.SparseCategoricalCrossentropy()([0, 4, 1, 1, 2, 0], X)
+
+
+def test_the_page_prints_what_it_shows(capsys, monkeypatch):
+    """On the backend of this process: it was chosen when Keras was imported."""
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    page = (pathlib.Path(__file__).parents[1] / "docs" / "hosts" / "keras.md").read_text()
+    ((code, output),) = re.findall(r"^```python\n(.*?)^```\n\n```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    exec(compile(code, "docs/hosts/keras.md", "exec"), {})
+    assert capsys.readouterr().out == output
+
+
+# --- every backend ---------------------------------------------------------------------------------------------------
+
+LOGITS = [[40.0, 0.0, -40.0], [17.0, -17.0, 0.5], [-np.inf, 1.0, 2.0], [100.0, -87.0, 3.25]]
+BINARY = [[1.0, 0.5, 0.0], [1.0, 0.0, 0.25], [0.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
+INDICES = [0, 0, 1, 0]
+
+CODE = """
+import json, os, sys, warnings
+import numpy as np
+import keras
+
+def frameworks():
+    return {"torch", "jax", "tensorflow", "sklearn"} & set(sys.modules)
+
+before = frameworks()
+import xent.keras as losses
+float(losses.BinaryCrossentropy()([1.0], [2.0]))
+others = sorted(frameworks() - before - {keras.backend.backend()})
+sys.path.insert(0, sys.argv[1])
+from test_keras import BINARY, INDICES, LOGITS
+
+def derivative(loss, y, x):
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+        x = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = loss(y, x)
+        return tape.gradient(value, x)
+    if keras.backend.backend() == "jax":
+        import jax
+        return jax.grad(lambda x: loss(y, x))(x)
+    import torch
+    x = torch.tensor(x, requires_grad=True)
+    loss(y, x).backward()
+    return x.grad
+
+def listed(array):
+    return np.asarray(keras.ops.convert_to_numpy(array), np.float64).ravel().tolist()
+
+x, answers = np.float32(LOGITS), {"backend": keras.backend.backend(), "others": others}
+labels = {"Binary": np.float32(BINARY), "Categorical": np.eye(3, dtype="f")[INDICES], "SparseCategorical": np.array(INDICES)}
+random = np.random.default_rng(5)
+inputs = random.normal(size=(64, 5)).astype("f")
+start = random.normal(size=(5, 3)).astype("f")
+targets = {"Binary": (inputs[:, :3] > 0).astype("f"), "SparseCategorical": random.integers(0, 3, 64)}
+targets["Categorical"] = np.eye(3, dtype="f")[targets["SparseCategorical"]]
+for kind in labels:
+    cls = getattr(losses, kind + "Crossentropy")
+    answers[kind + " loss"] = listed(cls(reduction=None, axis=-1)(labels[kind], x))
+    answers[kind + " gradient"] = listed(derivative(cls(reduction="sum"), labels[kind], x))
+    answers[kind + " weighted"] = listed(cls()(labels[kind], x[:2].repeat(2, 0), sample_weight=np.float32([1, 2, 3, 4])))
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
+    model.layers[0].set_weights([start, np.zeros(3, "f")])
+    model.compile(optimizer=keras.optimizers.SGD(0.5), loss=cls())
+    history = model.fit(inputs, targets[kind], epochs=3, batch_size=16, shuffle=False, verbose=0, sample_weight=np.linspace(0, 1, 64).astype("f"))
+    path = os.path.join(sys.argv[2], kind + ".keras")
+    model.save(path)
+    again = keras.saving.load_model(path)
+    assert type(again.loss) is cls, again.loss
+    assert again.evaluate(inputs, targets[kind], verbose=0) == model.evaluate(inputs, targets[kind], verbose=0)
+    answers[kind + " fit"] = history.history["loss"] + listed(model.layers[0].get_weights()[0])
+import doctest
+answers["doctests"] = doctest.testmod(losses).failed
+print(json.dumps(answers))
+"""  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """What each installed backend says, in a process of its own, as Keras chooses its backend when it is imported."""
+
+    def ask(backend):
+        if not importlib.util.find_spec(backend):
+            pytest.skip(f"{backend} is not installed")
+        if backend not in known:
+            folder = tmp_path_factory.mktemp(backend)
+            here = os.path.dirname(__file__)
+            environment = {**os.environ, "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+            got = subprocess.run(
+                [sys.executable, "-c", CODE, here, str(folder)], env=environment, capture_output=True, text=True
+            )
+            assert got.returncode == 0, got.stderr[-3000:]
+            known[backend] = json.loads(got.stdout.splitlines()[-1])
+            assert known[backend]["backend"] == backend
+        return known[backend]
+
+    known = {}
+    return ask
+
+
+BACKENDS = ["tensorflow", "jax", "torch"]
+
+
+def expected(kind):
+    """Losses and gradients of NumPy arrays."""
+    x = np.float32(LOGITS)
+    if kind == "Binary":
+        loss, gradient = xent.sigmoid_cross_entropy_value_and_grad(labels=BINARY, logits=x)
+        return loss.mean(axis=-1), gradient / np.float32(3)
+    if kind == "Categorical":
+        return xent.softmax_cross_entropy_value_and_grad(labels=np.eye(3, dtype="f")[INDICES], logits=x)
+    return xent.sparse_softmax_cross_entropy_value_and_grad(labels=INDICES, logits=x)
+
+
+@pytest.mark.parametrize("kind", ["Binary", "Categorical", "SparseCategorical"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_values_and_tails_on_every_backend(answers, backend, kind):
+    got, (loss, gradient) = answers(backend), expected(kind)
+    np.testing.assert_allclose(got[f"{kind} loss"], loss, rtol=6e-7, atol=0)
+    tails = np.abs(gradient) > 2.0**-126  # the smallest are flushed by the backends' own multiplications
+    np.testing.assert_allclose(
+        np.reshape(got[f"{kind} gradient"], gradient.shape)[tails], gradient[tails], rtol=1e-6, atol=0
+    )
+    assert (gradient[tails] < 0).any()  # a label 1 of probability next to 1 among them
+
+
+@pytest.mark.parametrize("kind", ["Binary", "Categorical", "SparseCategorical"])
+@pytest.mark.parametrize("backend", BACKENDS[1:])
+def test_the_same_on_every_backend(answers, backend, kind):
+    """The same bits of the loss of given logits; a fit within what the backends' matrix products differ by."""
+    first, second = answers("tensorflow"), answers(backend)
+    if kind != "Binary":  # whose mean along the axis is the backend's
+        assert first[f"{kind} loss"] == second[f"{kind} loss"]
+    np.testing.assert_allclose(first[f"{kind} weighted"], second[f"{kind} weighted"], rtol=6e-7)
+    np.testing.assert_allclose(first[f"{kind} fit"], second[f"{kind} fit"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_examples_and_imports_on_every_backend(answers, backend):
+    """The module brings no framework but the backend into the process; Keras itself may, and does in ``fit``."""
+    assert answers(backend)["doctests"] == 0
+    assert answers(backend)["others"] == []
