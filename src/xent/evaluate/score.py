@@ -1,6 +1,6 @@
-"""Scores over files: one exact tally for each group, fed batch by batch.
+"""Scores over files: one exact state for all rows and one for each group, fed batch by batch.
 
-A tally holds exact sums, so the scores are the same to the last bit whatever the order of the rows, the size of the
+A state holds exact sums, so the scores are the same to the last bit whatever the order of the rows, the size of the
 batches or the split into files.
 """
 
@@ -8,85 +8,18 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-import xent
 from xent.evaluate.read import Batch, InputError, Source
+from xent.evaluate.results import Bins, Group, Key, Losses, Report, Score
+from xent.evaluate.state import State
 
-Key = tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Score:
-    """How good the predictions for some rows are, in nats.
-
-    `mean_loss` is the exact sum of the rows' losses over their number, rounded once. `base_loss` is the loss of always
-    predicting the mean label, that is the binary entropy of that mean, or with classes, of always predicting their
-    frequencies, that is the entropy of these. `skill` is 1 - mean_loss / base_loss: 1 for perfect predictions, 0 for
-    none better than the base rate, and nan where all labels are the same class, 0 or 1.
-    """
-
-    rows: int
-    mean_loss: float
-    base_loss: float
-    skill: float
-
-
-@dataclass(frozen=True)
-class Group:
-    """The score of the rows that share one combination of key values."""
-
-    key: Key
-    score: Score
-
-
-@dataclass(frozen=True)
-class Report:
-    """The overall score, and that of each group in the order of its key; without `by` there are no groups."""
-
-    overall: Score
-    by: tuple[str, ...]
-    groups: tuple[Group, ...]
-
-
-class Tally:
-    """What is known of some rows: the exact sums of their losses and of their labels, or how often each class comes."""
-
-    __slots__ = ("classes", "labels", "loss")
-
-    def __init__(self) -> None:
-        """An empty tally."""
-        self.loss, self.labels = xent.ExactSum(), xent.ExactSum()
-        self.classes: Counter[int] = Counter()
-
-    def update(self, labels: np.ndarray, logits: np.ndarray) -> None:
-        """Count some rows in: logits of shape (rows,) with labels from 0 to 1, or (rows, classes) with classes."""
-        if logits.ndim == 1:
-            self.loss.merge(xent.sigmoid_cross_entropy_total(labels=labels, logits=logits))
-            self.labels.update(labels)
-        else:
-            self.loss.update(xent.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
-            classes, counts = np.unique(labels, return_counts=True)
-            self.classes.update(dict(zip(classes.tolist(), counts.tolist(), strict=True)))
-
-    def merge(self, other: Tally) -> None:
-        """Count in all that another tally has counted."""
-        self.loss.merge(other.loss)
-        self.labels.merge(other.labels)
-        self.classes.update(other.classes)
-
-    def compute(self) -> Score:
-        """The score of the rows counted so far."""
-        loss = self.loss.mean()
-        base = _entropy(self.classes) if self.classes else _binary_entropy(self.labels.mean())
-        return Score(self.loss.count, loss, base, 1 - loss / base if base else math.nan)
+__all__ = ["Bins", "Group", "Key", "Losses", "Report", "Score", "State", "score"]
 
 
 def score(
@@ -126,24 +59,32 @@ def score(
     classes = _classes(sources)
     key_types = [kinds.pop() if len(kinds) == 1 else pa.string() for kinds in _kinds(sources, len(by))]
 
-    tallies: defaultdict[Key, Tally] = defaultdict(Tally)
+    overall, groups = State(), {}
     rows, bytes_behind, all_bytes = 0, 0, sum(source.bytes for source in sources)
     for source in sources:
         rows_before = rows
         for batch in source.batches(key_types, classes):
-            for key, group_labels, group_logits in _split(batch):
-                tallies[key].update(group_labels, group_logits)
+            overall.update(batch.labels, batch.logits)
+            for key, group_labels, group_logits in _split(batch) if by else ():
+                if key not in groups:
+                    groups[key] = State(bins=False)
+                groups[key].update(group_labels, group_logits)
             rows += len(batch.logits)
             if progress:
                 share = min(1.0, (rows - rows_before) / source.expected_rows)
                 progress(rows, (bytes_behind + share * source.bytes) / all_bytes)
         bytes_behind += source.bytes
 
-    overall = Tally()
-    for tally in tallies.values():
-        overall.merge(tally)
-    groups = (Group(key, tallies[key].compute()) for key in _in_order(tallies)) if by else ()
-    return Report(overall.compute(), tuple(by), tuple(groups))
+    return Report(
+        overall.compute(),
+        tuple(by),
+        tuple(Group(key, groups[key].compute()) for key in _in_order(groups)),
+        overall.bins(),
+        overall.losses(),
+        tuple(source.name for source in sources),
+        logits,
+        labels,
+    )
 
 
 def _classes(sources: Sequence[Source]) -> int | None:
@@ -165,9 +106,6 @@ def _kinds(sources: Sequence[Source], columns: int) -> list[set[pa.DataType]]:
 
 def _split(batch: Batch) -> Iterator[tuple[Key, np.ndarray, np.ndarray]]:
     """The batch's rows, group by group: one sort, then slices, so that many groups cost no more than their number."""
-    if not batch.keys:
-        yield (), batch.labels, batch.logits
-        return
     group = batch.keys[0].indices.to_numpy()
     for keys in batch.keys[1:]:
         # Made dense after each column, or the product of the columns' sizes could overflow.
@@ -201,14 +139,3 @@ def _is_number(value: Any) -> bool:
         return not math.isnan(float(value))
     except ValueError:
         return False
-
-
-def _binary_entropy(p: float) -> float:
-    """-p log p - (1-p) log(1-p), with 0 log 0 = 0."""
-    return -p * math.log(p) - (1 - p) * math.log1p(-p) if 0 < p < 1 else 0.0
-
-
-def _entropy(counts: Counter[int]) -> float:
-    """The sum of -p log p over the shares p of the counts, with log1p for the digits of a share next to 1."""
-    rows = counts.total()
-    return math.fsum(count * math.log1p((rows - count) / count) for count in counts.values()) / rows

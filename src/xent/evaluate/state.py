@@ -1,0 +1,214 @@
+"""What is known of some rows, in a form that can be added to without rounding: the accumulator behind every score.
+
+Each row gives a few numbers: its weight, its loss, their products. Each of these is rounded at most once, by itself, and
+the sums are integers in units of 2**-1074, so that no order of the rows and no split into batches, files, threads or
+machines changes a bit of them. Rounding happens in `compute`, once for each number of a score.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from xent import _core, ufuncs
+from xent.evaluate.results import COUNTS, SUMS, Bins, Losses, Score, score_of, to_float
+
+SHIFT = 1074  # sums are integers in units of 2**-1074, the smallest positive float64; counts are in units of 1
+_BIN = ("rows", "infinite", "weight", "label", "residual", "loss")  # what is known of each interval of the logit
+
+# The intervals of the logit are [k/4, (k+1)/4) from -16 to 16 and one beyond each end; of the loss, [2^k, 2^(k+1)).
+_PER_LOGIT, _LOWEST, _HIGHEST = 4, -65, 64
+_LOWEST_LOSS, _HIGHEST_LOSS = -33, 31
+
+LIMBS = pa.schema([("sum", pa.string()), ("index", pa.int64()), ("limb", pa.int64()), ("value", pa.int64())])
+
+
+class State:
+    """The exact sums of some rows.
+
+    With `bins`, also by intervals of the logit and of the loss, as the reliability diagram and the histogram need: 130
+    and 65 of them, of which only the occupied ones take memory. Groups go without: with 10^5 groups their bins would be
+    most of the memory, and the few rows of one tell little of calibration.
+    """
+
+    __slots__ = ("_sums", "_with_bins")
+
+    def __init__(self, *, bins: bool = True):
+        """A state of no rows."""
+        self._with_bins = bins
+        self.reset()
+
+    def reset(self) -> State:
+        """Forget every row, and return self."""
+        self._sums: defaultdict[tuple[str, int], int] = defaultdict(int)  # by name, and number of bin or class or 0
+        return self
+
+    def update(self, labels: np.ndarray, logits: np.ndarray, weights: np.ndarray | None = None) -> State:
+        """Count some rows in, and return self.
+
+        Arguments:
+            labels: from 0 to 1, bool, integer or float, of shape (rows,); with lists of logits, the class of each row.
+            logits: float16, float32 or float64, of shape (rows,) or (rows, classes). Losses have their dtype.
+            weights: finite and not negative, of shape (rows,); without them every row weighs 1. A row of weight 0
+                counts as a row and adds nothing to any sum, not even where its loss is infinite.
+
+        Nothing is checked: labels beyond 0 and 1, nan and negative weights are for the reader to refuse.
+        """
+        if logits.ndim == 2:
+            self._add(_sums_of(ufuncs.sparse_softmax_cross_entropy(logits, labels.astype(np.int64)), weights))
+            self._add_classes(labels, weights)
+        elif not self._with_bins:
+            loss, residual = ufuncs.sigmoid_cross_entropy_value_and_grad(logits, labels)
+            self._add(_sums_of(loss, weights, labels, residual))
+        else:
+            self._add_by_bin(labels, logits, weights)
+        return self
+
+    def merge(self, other: State) -> State:
+        """Count in all that another state holds, and return self."""
+        for key, value in other._sums.items():
+            self._sums[key] += value
+        return self
+
+    def compute(self) -> Score:
+        """The score of the rows so far."""
+        classes = {index: value for (name, index), value in self._sums.items() if name == "class"}
+        return score_of({name: self._sums.get((name, 0), 0) for name in (*COUNTS, *SUMS)}, classes, 1 << SHIFT)
+
+    def bins(self) -> Bins:
+        """What is known of each interval of the logit; none where logits are lists."""
+        occupied = sorted(index for name, index in self._sums if name == "bin_rows")
+        at = np.array(occupied, np.int64) - _LOWEST
+        rows, infinite, weight, label, residual, loss = (
+            [self._sums.get((f"bin_{name}", k), 0) for k in occupied] for name in _BIN
+        )
+        probability = [z + r for z, r in zip(label, residual, strict=True)]  # p is z + (p - z)
+        edges = np.array([-np.inf, *np.arange(_LOWEST + 1, _HIGHEST + 1) / _PER_LOGIT, np.inf])
+        columns = [
+            np.array([to_float(value, 1 << SHIFT) for value in column], np.float64)
+            for column in (weight, label, probability, loss)
+        ]
+        columns[-1][np.array(infinite, bool)] = np.inf
+        return Bins(edges[at], edges[at + 1], np.array(rows, np.int64), *columns)
+
+    def losses(self) -> Losses:
+        """The number of rows in each interval of the loss, from the first occupied one to the last."""
+        occupied = [index for name, index in self._sums if name == "loss_rows"]
+        at = np.arange(min(occupied, default=0), max(occupied, default=-1) + 1)
+        rows = [self._sums.get(("loss_rows", k), 0) for k in at.tolist()]
+        lower = np.where(at == _LOWEST_LOSS, 0.0, 2.0**at)
+        return Losses(lower, np.where(at == _HIGHEST_LOSS, np.inf, 2.0 ** (at + 1)), np.array(rows, np.int64))
+
+    def to_arrow(self) -> pa.Table:
+        """The state as int64 limbs of 32 bits, a row each: `sum`, `index`, `limb`, `value`.
+
+        States are merged by adding the values of rows with equal `sum`, `index` and `limb`, by any engine; so may be up
+        to 2^31 states before `from_arrow` must make one of them.
+        """
+        rows = [row for key, value in self._sums.items() for row in _limbs(*key, value)]
+        return pa.table([list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 4, schema=LIMBS)
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table) -> State:
+        """The state of a table, or of several put together or added up."""
+        return cls()._from_limbs(zip(*(table[name].to_pylist() for name in LIMBS.names), strict=True))
+
+    def _from_limbs(self, rows: Iterable[tuple[str, int, int, int]]) -> State:
+        for name, index, limb, value in rows:
+            self._sums[name, index] += value << 32 * limb
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, State):
+            return NotImplemented
+        return {k: v for k, v in self._sums.items() if v} == {k: v for k, v in other._sums.items() if v}
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def _add(self, sums: dict[str, int]) -> None:
+        for name, value in sums.items():
+            if value:
+                self._sums[name, 0] += value
+
+    def _add_by_bin(self, labels: np.ndarray, logits: np.ndarray, weights: np.ndarray | None) -> None:
+        with np.errstate(all="ignore"):
+            bins = np.clip(np.floor(logits * logits.dtype.type(_PER_LOGIT)), _LOWEST, _HIGHEST) - _LOWEST
+        bins = bins.astype(np.uint8)
+        order = np.argsort(bins, kind="stable")  # for bytes a radix sort, and each interval is then a slice
+        logits, labels = logits[order], labels[order]
+        weights = weights if weights is None else weights[order]
+        loss, residual = ufuncs.sigmoid_cross_entropy_value_and_grad(logits, labels)
+        start = 0
+        for k, rows in enumerate(np.bincount(bins).tolist(), _LOWEST):
+            if rows:
+                part = slice(start, start + rows)
+                sums = _sums_of(loss[part], None if weights is None else weights[part], labels[part], residual[part])
+                self._add(sums)
+                for name in _BIN:
+                    if sums[name] or name == "rows":
+                        self._sums[f"bin_{name}", k] += sums[name]
+                start += rows
+        exponents = np.bincount(loss.astype(np.float64).view(np.int64) >> 52)
+        for exponent in np.flatnonzero(exponents).tolist():
+            k = min(max(exponent - 1023, _LOWEST_LOSS), _HIGHEST_LOSS)
+            self._sums["loss_rows", k] += int(exponents[exponent])
+
+    def _add_classes(self, labels: np.ndarray, weights: np.ndarray | None) -> None:
+        classes, index = np.unique(labels, return_inverse=True)
+        for i, class_ in enumerate(classes.tolist()):
+            mine = index == i
+            self._sums["class", class_] += (
+                int(np.count_nonzero(mine)) << SHIFT if weights is None else _exact(weights[mine])[0]
+            )
+
+
+def _sums_of(
+    loss: np.ndarray, weights: np.ndarray | None, labels: np.ndarray | None = None, residual: np.ndarray | None = None
+) -> dict[str, int]:
+    """The sums by name; without labels and residuals, those of the losses alone."""
+    rows = len(loss)
+    if weights is None:
+        total, undefined, infinite = _exact(loss)
+        weight = weight2 = rows << SHIFT
+        weight2_loss = total
+        wide = loss.astype(np.float64)
+    else:
+        if not weights.all():
+            counted = weights > 0
+            loss, weights = loss[counted], weights[counted]
+            labels = labels if labels is None else labels[counted]
+            residual = residual if residual is None else residual[counted]
+        weights = weights.astype(np.float64)
+        wide = weights * loss
+        total, undefined, infinite = _exact(wide)
+        weight, weight2, weight2_loss = (_exact(values)[0] for values in (weights, weights * weights, weights * wide))
+        labels = labels if labels is None else weights * labels
+        residual = residual if residual is None else weights * residual
+    with np.errstate(all="ignore"):
+        loss2, _, not_finite = _exact(wide * wide)
+    return {
+        **{"rows": rows, "infinite": infinite, "undefined": undefined, "overflowed": not_finite - infinite},
+        **{"weight": weight, "weight2": weight2, "loss": total, "weight2_loss": weight2_loss, "loss2": loss2},
+        "label": 0 if labels is None else _exact(labels)[0],
+        "residual": 0 if residual is None else _exact(residual)[0],
+    }
+
+
+def _exact(values: np.ndarray) -> tuple[int, int, int]:
+    """The sum in units of 2**-1074, and how many values are nan and infinite, which the sum leaves out."""
+    if values.dtype == bool:
+        return int(np.count_nonzero(values)) << SHIFT, 0, 0
+    total, nan, infinite, _ = _core.exact_sum(values)
+    return int.from_bytes(total, "little", signed=True), nan, infinite
+
+
+def _limbs(name: str, index: int, value: int) -> Iterator[tuple[str, int, int, int]]:
+    """The limbs of a sum that are not 0, each with its sign."""
+    sign, value, limb = (-1 if value < 0 else 1), abs(value), 0
+    while value:
+        if value & 0xFFFFFFFF:
+            yield name, index, limb, sign * (value & 0xFFFFFFFF)
+        value, limb = value >> 32, limb + 1
