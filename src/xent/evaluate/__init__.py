@@ -3,9 +3,9 @@
 Nothing here is imported by `import xent`: it needs PyArrow, which `pip install "xent[eval]"` brings.
 """
 
-from xent.evaluate.read import InputError
+from xent.evaluate.check import InputError
 from xent.evaluate.results import Bins, Group, Losses, Report, Score
-from xent.evaluate.score import score
+from xent.evaluate.score import merge, score
 from xent.evaluate.state import State
 
-__all__ = ["Bins", "Group", "InputError", "Losses", "Report", "Score", "State", "score"]
+__all__ = ["Bins", "Group", "InputError", "Losses", "Report", "Score", "State", "merge", "score"]

@@ -90,6 +90,11 @@ def to_keys(column: pa.Array, key_type: pa.DataType) -> pa.DictionaryArray:
     return column.dictionary_encode(null_encoding="encode")
 
 
+def constant(value: str, rows: int) -> pa.DictionaryArray:
+    """One key for all rows."""
+    return pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array([value]))
+
+
 def first_failure(column: pa.Array, convert: Callable[[pa.Array], Any]) -> int:
     """The first row that `convert` refuses, given that it refuses the column. It takes arrays: hence bisection."""
 

@@ -27,8 +27,9 @@ class Score:
     With w the weight of a row, 1 without weights, l its loss and W the sum of the weights:
 
     `mean_loss` is the sum of w l over W. `standard_error` is its standard error, sqrt(n / (n - 1) * sum of
-    (w (l - mean))^2) / W, nan for one row and where the mean is not finite. `base_loss` is the loss of always predicting
-    the mean label, that is the binary entropy of that mean, or with classes, of always predicting their frequencies.
+    (w (l - mean))^2) / W, nan for one row and where the mean is not finite. `base_loss` is the loss of always
+    predicting the mean label, that is the binary entropy of that mean, or with classes, of always predicting their
+    frequencies.
     `skill` is 1 - mean_loss / base_loss: 1 for perfect predictions, 0 for none better than the base rate, and nan where
     all labels are the same class, 0 or 1. `mean_label` and `mean_probability` are weighted too, over W; with classes,
     nan.
@@ -96,8 +97,9 @@ class Group:
 class Report:
     """The overall score, and that of each group in the order of its key; without `by` there are no groups.
 
-    `bins` and `losses` are those of all rows. `sources` names what was read, `logits` and `labels` the columns.
-    Printed it is a table, in a notebook a page; reports are equal where all but their sources are.
+    `bins` and `losses` are those of all rows. `skipped` rows could not be scored and are in no number; `zeros` and
+    `ones` are the probabilities that were exactly 0 and 1. `sources` names what was read, `logits` and `labels` the
+    columns. Printed it is a table, in a notebook a page; reports are equal where all but their sources are.
     """
 
     overall: Score
@@ -108,6 +110,9 @@ class Report:
     sources: tuple[str, ...] = field(compare=False)
     logits: str
     labels: str
+    skipped: int = 0
+    zeros: int = 0
+    ones: int = 0
 
     def __str__(self) -> str:
         from xent.evaluate import report

@@ -1,14 +1,15 @@
 """What is known of some rows, in a form that can be added to without rounding: the accumulator behind every score.
 
-Each row gives a few numbers: its weight, its loss, their products. Each of these is rounded at most once, by itself, and
-the sums are integers in units of 2**-1074, so that no order of the rows and no split into batches, files, threads or
-machines changes a bit of them. Rounding happens in `compute`, once for each number of a score.
+Each row gives a few numbers: its weight, its loss, their products. Each of these is rounded at most once, by itself,
+and the sums are integers in units of 2**-1074, so that no order of the rows and no split into batches, files, threads
+or machines changes a bit of them. Rounding happens in `compute`, once for each number of a score.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,10 @@ _BIN = ("rows", "infinite", "weight", "label", "residual", "loss")  # what is kn
 # The intervals of the logit are [k/4, (k+1)/4) from -16 to 16 and one beyond each end; of the loss, [2^k, 2^(k+1)).
 _PER_LOGIT, _LOWEST, _HIGHEST = 4, -65, 64
 _LOWEST_LOSS, _HIGHEST_LOSS = -33, 31
+
+_Name = tuple[str, int]  # what a sum is of, and the number of its interval or class; 0 where it has none
+_NAMES = tuple((name, 0) for name in (*COUNTS, *SUMS))
+_LOCK = threading.Lock()
 
 LIMBS = pa.schema([("sum", pa.string()), ("index", pa.int64()), ("limb", pa.int64()), ("value", pa.int64())])
 
@@ -43,11 +48,11 @@ class State:
 
     def reset(self) -> State:
         """Forget every row, and return self."""
-        self._sums: defaultdict[tuple[str, int], int] = defaultdict(int)  # by name, and number of bin or class or 0
+        self._sums: defaultdict[_Name, int] = defaultdict(int)
         return self
 
     def update(self, labels: np.ndarray, logits: np.ndarray, weights: np.ndarray | None = None) -> State:
-        """Count some rows in, and return self.
+        """Count some rows in, and return self. Several threads may do so at once.
 
         Arguments:
             labels: from 0 to 1, bool, integer or float, of shape (rows,); with lists of logits, the class of each row.
@@ -59,24 +64,23 @@ class State:
         """
         if logits.ndim == 2:
             self._add(_sums_of(ufuncs.sparse_softmax_cross_entropy(logits, labels.astype(np.int64)), weights))
-            self._add_classes(labels, weights)
+            self._add(_by_class(labels, weights))
         elif not self._with_bins:
             loss, residual = ufuncs.sigmoid_cross_entropy_value_and_grad(logits, labels)
             self._add(_sums_of(loss, weights, labels, residual))
         else:
-            self._add_by_bin(labels, logits, weights)
+            self._add(_by_bin(labels, logits, weights))
         return self
 
     def merge(self, other: State) -> State:
         """Count in all that another state holds, and return self."""
-        for key, value in other._sums.items():
-            self._sums[key] += value
+        self._add(other._sums)
         return self
 
     def compute(self) -> Score:
         """The score of the rows so far."""
         classes = {index: value for (name, index), value in self._sums.items() if name == "class"}
-        return score_of({name: self._sums.get((name, 0), 0) for name in (*COUNTS, *SUMS)}, classes, 1 << SHIFT)
+        return score_of({name: self.counted(name) for name in (*COUNTS, *SUMS)}, classes, 1 << SHIFT)
 
     def bins(self) -> Bins:
         """What is known of each interval of the logit; none where logits are lists."""
@@ -108,18 +112,37 @@ class State:
         States are merged by adding the values of rows with equal `sum`, `index` and `limb`, by any engine; so may be up
         to 2^31 states before `from_arrow` must make one of them.
         """
-        rows = [row for key, value in self._sums.items() for row in _limbs(*key, value)]
+        rows = list(self.limbs())
         return pa.table([list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 4, schema=LIMBS)
 
     @classmethod
     def from_arrow(cls, table: pa.Table) -> State:
         """The state of a table, or of several put together or added up."""
-        return cls()._from_limbs(zip(*(table[name].to_pylist() for name in LIMBS.names), strict=True))
+        state = cls()
+        for row in zip(*(table[name].to_pylist() for name in LIMBS.names), strict=True):
+            state.add_limb(*row)
+        return state
 
-    def _from_limbs(self, rows: Iterable[tuple[str, int, int, int]]) -> State:
-        for name, index, limb, value in rows:
-            self._sums[name, index] += value << 32 * limb
-        return self
+    def limbs(self) -> Iterator[tuple[str, int, int, int]]:
+        """The rows of `to_arrow`: the limbs that are not 0, each with the sign of its sum."""
+        for (name, index), value in self._sums.items():
+            sign, value, limb = (-1 if value < 0 else 1), abs(value), 0
+            while value:
+                if value & 0xFFFFFFFF:
+                    yield name, index, limb, sign * (value & 0xFFFFFFFF)
+                value, limb = value >> 32, limb + 1
+
+    def add_limb(self, name: str, index: int, limb: int, value: int) -> None:
+        """Count a row of `to_arrow` in."""
+        self._sums[name, index] += value << 32 * limb
+
+    def count(self, **counts: int) -> None:
+        """Add to counts that no score is made of."""
+        self._add({(name, 0): value for name, value in counts.items()})
+
+    def counted(self, name: str) -> int:
+        """One of the counts, or sums, by its name."""
+        return self._sums.get((name, 0), 0)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, State):
@@ -128,46 +151,52 @@ class State:
 
     __hash__ = None  # type: ignore[assignment]  # mutable
 
-    def _add(self, sums: dict[str, int]) -> None:
-        for name, value in sums.items():
-            if value:
-                self._sums[name, 0] += value
+    def _add(self, sums: Mapping[_Name, int]) -> None:
+        with _LOCK:
+            for name, value in sums.items():
+                if value:
+                    self._sums[name] += value
 
-    def _add_by_bin(self, labels: np.ndarray, logits: np.ndarray, weights: np.ndarray | None) -> None:
-        with np.errstate(all="ignore"):
-            bins = np.clip(np.floor(logits * logits.dtype.type(_PER_LOGIT)), _LOWEST, _HIGHEST) - _LOWEST
-        bins = bins.astype(np.uint8)
-        order = np.argsort(bins, kind="stable")  # for bytes a radix sort, and each interval is then a slice
-        logits, labels = logits[order], labels[order]
-        weights = weights if weights is None else weights[order]
-        loss, residual = ufuncs.sigmoid_cross_entropy_value_and_grad(logits, labels)
-        start = 0
-        for k, rows in enumerate(np.bincount(bins).tolist(), _LOWEST):
-            if rows:
-                part = slice(start, start + rows)
-                sums = _sums_of(loss[part], None if weights is None else weights[part], labels[part], residual[part])
-                self._add(sums)
-                for name in _BIN:
-                    if sums[name] or name == "rows":
-                        self._sums[f"bin_{name}", k] += sums[name]
-                start += rows
-        exponents = np.bincount(loss.astype(np.float64).view(np.int64) >> 52)
-        for exponent in np.flatnonzero(exponents).tolist():
-            k = min(max(exponent - 1023, _LOWEST_LOSS), _HIGHEST_LOSS)
-            self._sums["loss_rows", k] += int(exponents[exponent])
 
-    def _add_classes(self, labels: np.ndarray, weights: np.ndarray | None) -> None:
-        classes, index = np.unique(labels, return_inverse=True)
-        for i, class_ in enumerate(classes.tolist()):
-            mine = index == i
-            self._sums["class", class_] += (
-                int(np.count_nonzero(mine)) << SHIFT if weights is None else _exact(weights[mine])[0]
-            )
+def _by_bin(labels: np.ndarray, logits: np.ndarray, weights: np.ndarray | None) -> dict[_Name, int]:
+    """The sums, together and by intervals of the logit and of the loss."""
+    with np.errstate(all="ignore"):
+        bins = np.clip(np.floor(logits * logits.dtype.type(_PER_LOGIT)), _LOWEST, _HIGHEST) - _LOWEST
+    bins = bins.astype(np.uint8)
+    order = np.argsort(bins, kind="stable")  # for bytes a radix sort; each interval is then a slice
+    logits, labels = logits[order], labels[order]
+    weights = weights if weights is None else weights[order]
+    loss, residual = ufuncs.sigmoid_cross_entropy_value_and_grad(logits, labels)
+    sums: defaultdict[_Name, int] = defaultdict(int)
+    end = 0
+    for k, rows in enumerate(np.bincount(bins).tolist(), _LOWEST):
+        if rows:
+            start, end = end, end + rows
+            part = slice(start, end)
+            of_bin = _sums_of(loss[part], None if weights is None else weights[part], labels[part], residual[part])
+            for name, value in of_bin.items():
+                sums[name] += value
+            sums |= {(f"bin_{name}", k): of_bin[name, 0] for name in _BIN}
+    exponents = np.bincount(loss.astype(np.float64).view(np.int64) >> 52)
+    for exponent in np.flatnonzero(exponents).tolist():
+        sums["loss_rows", min(max(exponent - 1023, _LOWEST_LOSS), _HIGHEST_LOSS)] += int(exponents[exponent])
+    return sums
+
+
+def _by_class(classes: np.ndarray, weights: np.ndarray | None) -> dict[_Name, int]:
+    """The weight of each class."""
+    each, index = np.unique(classes, return_inverse=True)
+    sums = {}
+    for i, class_ in enumerate(each.tolist()):
+        mine = index == i
+        weight = int(np.count_nonzero(mine)) << SHIFT if weights is None else _exact(weights[mine])[0]
+        sums["class", class_] = weight
+    return sums
 
 
 def _sums_of(
     loss: np.ndarray, weights: np.ndarray | None, labels: np.ndarray | None = None, residual: np.ndarray | None = None
-) -> dict[str, int]:
+) -> dict[_Name, int]:
     """The sums by name; without labels and residuals, those of the losses alone."""
     rows = len(loss)
     if weights is None:
@@ -189,12 +218,9 @@ def _sums_of(
         residual = residual if residual is None else weights * residual
     with np.errstate(all="ignore"):
         loss2, _, not_finite = _exact(wide * wide)
-    return {
-        **{"rows": rows, "infinite": infinite, "undefined": undefined, "overflowed": not_finite - infinite},
-        **{"weight": weight, "weight2": weight2, "loss": total, "weight2_loss": weight2_loss, "loss2": loss2},
-        "label": 0 if labels is None else _exact(labels)[0],
-        "residual": 0 if residual is None else _exact(residual)[0],
-    }
+    label, residual_ = (0 if values is None else _exact(values)[0] for values in (labels, residual))
+    counts = (rows, infinite, undefined, not_finite - infinite)
+    return dict(zip(_NAMES, (*counts, weight, weight2, total, weight2_loss, loss2, label, residual_), strict=True))
 
 
 def _exact(values: np.ndarray) -> tuple[int, int, int]:
@@ -203,12 +229,3 @@ def _exact(values: np.ndarray) -> tuple[int, int, int]:
         return int(np.count_nonzero(values)) << SHIFT, 0, 0
     total, nan, infinite, _ = _core.exact_sum(values)
     return int.from_bytes(total, "little", signed=True), nan, infinite
-
-
-def _limbs(name: str, index: int, value: int) -> Iterator[tuple[str, int, int, int]]:
-    """The limbs of a sum that are not 0, each with its sign."""
-    sign, value, limb = (-1 if value < 0 else 1), abs(value), 0
-    while value:
-        if value & 0xFFFFFFFF:
-            yield name, index, limb, sign * (value & 0xFFFFFFFF)
-        value, limb = value >> 32, limb + 1
