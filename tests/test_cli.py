@@ -153,7 +153,7 @@ def test_version_and_help(run):
 
 
 def test_ctrl_c(run, file, monkeypatch):
-    monkeypatch.setattr(read.Source, "_scan", lambda self: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(read.Source, "_scan", lambda self, part: signal.raise_signal(signal.SIGINT))
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores the signal
     try:
         done = run("eval", file, "--logits", "x", "--labels", "z")

@@ -55,9 +55,10 @@ class Stream:
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise InputError(f"{self.name}: gives no stream of rows: {printable(str(error))[:200]}") from error
         self.checker = Checker(self.name, self._reader.schema, columns, {}, text=False)
-        self._columns, self._first = columns, self._next()
+        self._columns = columns
+        self._first = self._next()
         self.classes = self._count_classes() if self.checker.lists() else None
-        self._rows = len(table) if hasattr(table, "__len__") else 0
+        self._rows = getattr(table, "num_rows", 0)  # not len, for which DuckDB runs the query once more
 
     def parts(self) -> list[Part]:
         """All of it: a stream has no pieces."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -62,18 +61,17 @@ class Run:
             return
         start = time.monotonic()
         table = self.partial.to_arrow().replace_schema_metadata({_METADATA: json.dumps(self._description())})
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            with tempfile.NamedTemporaryFile(dir=self.path.parent, prefix=f".{self.path.name}.", delete=False) as file:
-                try:
-                    pyarrow.parquet.write_table(table, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                    os.replace(file.name, self.path)
-                except BaseException:
-                    os.unlink(file.name)
-                    raise
+            with open(beside, "wb") as file:
+                pyarrow.parquet.write_table(table, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, self.path)
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be written: {os.strerror(error.errno or 5)}") from error
+            beside.unlink(missing_ok=True)
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise InputError(f"{self.path}: cannot be written: {reason}; name another file, or make room") from error
         self._saved, now = True, time.monotonic()
         self._next_save = now + _WAIT * (now - start)
 
