@@ -146,7 +146,7 @@ def to_float(numerator: int, denominator: int) -> float:
     try:
         return numerator / denominator  # Python divides integers with one rounding
     except OverflowError:
-        return math.copysign(math.inf, numerator)
+        return math.inf if numerator > 0 else -math.inf
 
 
 def score_of(sums: Mapping[str, int], classes: Mapping[int, int], unit: int) -> Score:

@@ -158,11 +158,10 @@ class State:
                     self._sums[name] += value
 
 
+@np.errstate(all="ignore")  # float16 logits times 4 may be infinite
 def _by_bin(labels: np.ndarray, logits: np.ndarray, weights: np.ndarray | None) -> dict[_Name, int]:
     """The sums, together and by intervals of the logit and of the loss."""
-    with np.errstate(all="ignore"):
-        bins = np.clip(np.floor(logits * logits.dtype.type(_PER_LOGIT)), _LOWEST, _HIGHEST) - _LOWEST
-    bins = bins.astype(np.uint8)
+    bins = (np.clip(np.floor(logits * logits.dtype.type(_PER_LOGIT)), _LOWEST, _HIGHEST) - _LOWEST).astype(np.uint8)
     order = np.argsort(bins, kind="stable")  # for bytes a radix sort; each interval is then a slice
     logits, labels = logits[order], labels[order]
     weights = weights if weights is None else weights[order]
@@ -194,16 +193,15 @@ def _by_class(classes: np.ndarray, weights: np.ndarray | None) -> dict[_Name, in
     return sums
 
 
+@np.errstate(all="ignore")  # what overflows is counted
 def _sums_of(
     loss: np.ndarray, weights: np.ndarray | None, labels: np.ndarray | None = None, residual: np.ndarray | None = None
 ) -> dict[_Name, int]:
     """The sums by name; without labels and residuals, those of the losses alone."""
     rows = len(loss)
     if weights is None:
-        total, undefined, infinite = _exact(loss)
         weight = weight2 = rows << SHIFT
-        weight2_loss = total
-        wide = loss.astype(np.float64)
+        wide, weight2_loss = loss.astype(np.float64), None
     else:
         if not weights.all():
             counted = weights > 0
@@ -212,12 +210,12 @@ def _sums_of(
             residual = residual if residual is None else residual[counted]
         weights = weights.astype(np.float64)
         wide = weights * loss
-        total, undefined, infinite = _exact(wide)
         weight, weight2, weight2_loss = (_exact(values)[0] for values in (weights, weights * weights, weights * wide))
         labels = labels if labels is None else weights * labels
         residual = residual if residual is None else weights * residual
-    with np.errstate(all="ignore"):
-        loss2, _, not_finite = _exact(wide * wide)
+    total, undefined, infinite = _exact(wide)
+    loss2, _, not_finite = _exact(wide * wide)
+    weight2_loss = total if weight2_loss is None else weight2_loss
     label, residual_ = (0 if values is None else _exact(values)[0] for values in (labels, residual))
     counts = (rows, infinite, undefined, not_finite - infinite)
     return dict(zip(_NAMES, (*counts, weight, weight2, total, weight2_loss, loss2, label, residual_), strict=True))
