@@ -59,9 +59,7 @@ def run(
     futures = {}
     for source, part in tasks:
         if not isinstance(source, Source):
-            raise InputError(
-                f"{source.name}: cannot be sent to other processes; write it to a file, or use no executor"
-            )
+            raise InputError(f"{source.name}: cannot be sent to an executor; write it to a file, or use none")
         futures[executor.submit(_remote, source.file, source.columns, part, plan)] = source, part
     try:
         for future in as_completed(list(futures)):
