@@ -80,9 +80,8 @@ class Source:
             self._fragment = self._file_format().make_fragment(file.path, file.filesystem)
             self.schema = self._fragment.physical_schema
             _ = self.schema.names  # which may be no UTF-8
-            if self.form == "JSON lines" and set(columns.numbers) <= set(self.schema.names):
-                self._fragment = self._file_format(self.schema).make_fragment(file.path, file.filesystem)
-                self.schema = self._fragment.physical_schema
+            if self.form == "JSON lines":
+                self.schema = _widened(self.schema, columns)
         self.checker = Checker(self.name, self.schema, columns, file.constants, text=self.form == "CSV")
         self.bytes = self._info().size
         self.classes = self._count_classes() if self.checker.lists() else None
@@ -135,7 +134,8 @@ class Source:
             fragment = self._fragment if part.groups is None else self._fragment.subset(row_group_ids=part.groups)
             # Two batches ahead keep reading and scoring busy at once; more would only hold memory.
             size = max(1, BATCH_ROWS // (self.classes or 1))
-            for batch in fragment.scanner(columns=columns, batch_size=size, batch_readahead=2).to_batches():
+            options = {"columns": columns, "batch_size": size, "batch_readahead": 2}
+            for batch in fragment.scanner(schema=self.schema, **options).to_batches():
                 batch.validate(full=True)  # Arrow files are taken as they are: offsets and text may be damaged
                 if batch.num_rows:
                     yield batch
@@ -159,7 +159,7 @@ class Source:
         reason = os.strerror(error.errno) if error.errno else printable(" ".join(str(error).split()))[:200]
         return InputError(f"{self.name}: cannot be opened: {reason}; check its permissions")
 
-    def _file_format(self, schema: pa.Schema | None = None) -> ds.FileFormat:
+    def _file_format(self) -> ds.FileFormat:
         if self.form == "Parquet":
             # Without pre_buffer, which keeps the bytes of the whole file in memory until its last row.
             options = ds.ParquetFragmentScanOptions(page_checksum_verification=True, pre_buffer=False)
@@ -169,7 +169,7 @@ class Source:
         if self.form == "ORC":
             return ds.OrcFileFormat()
         if self.form == "JSON lines":
-            return _json(self.columns, schema)
+            return ds.JsonFileFormat(read_options=pyarrow.json.ReadOptions(block_size=CSV_BLOCK_BYTES))
         # Bytes, because type inference looks at the first block alone: what a later row means must not depend on it.
         return ds.CsvFileFormat(
             read_options=pyarrow.csv.ReadOptions(block_size=CSV_BLOCK_BYTES),
@@ -197,7 +197,8 @@ class Source:
         """The length of the first list; 0 for a file without rows."""
         column = self.columns.pairs[0][0]
         with self._reading():
-            head = self._fragment.scanner(columns=[column], batch_size=1, batch_readahead=2).head(1)
+            options = {"columns": [column], "batch_size": 1, "batch_readahead": 2}
+            head = self._fragment.scanner(schema=self.schema, **options).head(1)
             head.validate(full=True)
         if not len(head):
             return 0
@@ -217,27 +218,18 @@ class Source:
             raise InputError(f"{self.name}: cannot be read as {self.form}: {_reason(error)}") from error
 
 
-def _json(columns: Columns, schema: pa.Schema | None) -> ds.FileFormat:
-    """JSON has one kind of number, so that whole ones are logits too; what type inference found is else kept."""
-    parse = pyarrow.json.ParseOptions()
-    if schema is not None:
-        lists = is_list(schema.field(columns.pairs[0][0]).type)
-        kept = {labels for _, labels in columns.pairs} if lists else set()
-        fields = [schema.field(name) for name in columns.names if name in schema.names]
-        fields = [_widened(one) if one.name in columns.numbers and one.name not in kept else one for one in fields]
-        parse = pyarrow.json.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore")
-    return ds.JsonFileFormat(
-        default_fragment_scan_options=ds.JsonFragmentScanOptions(
-            parse_options=parse, read_options=pyarrow.json.ReadOptions(block_size=CSV_BLOCK_BYTES)
-        )
-    )
-
-
-def _widened(field: pa.Field) -> pa.Field:
-    """The field with whole numbers as float64."""
-    if is_list(field.type):
-        return field.with_type(pa.list_(pa.float64())) if pa.types.is_integer(field.type.value_type) else field
-    return field.with_type(pa.float64()) if pa.types.is_integer(field.type) else field
+def _widened(schema: pa.Schema, columns: Columns) -> pa.Schema:
+    """The schema with whole logits as float64: JSON has one kind of number. Labels too, unless they are classes."""
+    for logits, labels in columns.pairs:
+        if {logits, labels} <= set(schema.names):
+            x, z, wide = schema.field(logits).type, schema.field(labels).type, pa.float64()
+            if is_list(x) and pa.types.is_integer(x.value_type):
+                schema = schema.set(schema.get_field_index(logits), pa.field(logits, pa.list_(wide)))
+            elif pa.types.is_integer(x):
+                schema = schema.set(schema.get_field_index(logits), pa.field(logits, wide))
+            if not is_list(x) and pa.types.is_integer(z):
+                schema = schema.set(schema.get_field_index(labels), pa.field(labels, wide))
+    return schema
 
 
 def _reason(error: BaseException) -> str:
