@@ -84,6 +84,16 @@ def test_calibrated_predictions_have_next_to_no_miscalibration_and_others_what_a
     assert shifted.miscalibration == pytest.approx(saved, rel=0.01)
 
 
+@pytest.mark.parametrize("n", [30, 1000, 30_000])
+def test_what_chance_does_is_what_calibrated_predictions_show(n):
+    shown = [parts_of(*draw(n, seed))[0] for seed in range(100)]
+    found = np.array([parts.miscalibration for parts in shown])
+    error = found.std() / 10 + np.std([parts.chance for parts in shown]) / 10
+    assert abs(found.mean() - np.mean([parts.chance for parts in shown])) < 4 * error
+    assert n < 1000 or parts_of(*draw(n, 0, shift=1.0))[0].miscalibration > 10 * shown[0].chance
+    assert shown[0].chance == parts_of(*draw(n, 0))[0].chance
+
+
 def test_what_is_gained_within_bins_is_discrimination():
     """Logits that differ within one bin alone: the ranking is worth something, and nothing is to be recalibrated."""
     logits = np.linspace(0.001, 0.249, 100)

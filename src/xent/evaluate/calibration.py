@@ -7,7 +7,7 @@ isotonic regression, divides what better calibrated numbers would gain from what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import optimize, special
@@ -17,6 +17,7 @@ from xent.evaluate.results import Bins, Score
 # A point is drawn for so many rows at least, or for a twentieth of all: fewer say little and only widen the picture.
 POINT_ROWS = 100
 POINT_SHARE = 1 / 20
+DRAWS = 100  # of labels, to see what chance does
 
 
 def weighted(bins: Bins) -> Bins:
@@ -35,12 +36,16 @@ class Decomposition:
     Predictions that differ within a bin are not recalibrated one by one. What they gain over one prediction for the
     whole bin is `within_bins`, which is counted in `discrimination`. The two outermost bins have no end: no prediction
     stands for all of their rows, and `within_bins` leaves them out, so that an infinite loss is miscalibration.
+
+    Isotonic regression follows noise too. `chance` is the miscalibration that it finds on average in as many labels
+    drawn from the predictions themselves, whose calibration is perfect: only what is well above it means anything.
     """
 
     miscalibration: float
     discrimination: float
     uncertainty: float
     within_bins: float
+    chance: float
 
 
 def decompose(score: Score, bins: Bins) -> Decomposition:
@@ -48,14 +53,15 @@ def decompose(score: Score, bins: Bins) -> Decomposition:
     bins = weighted(bins)
     total = bins.weight.sum()
     inner = np.isfinite(bins.lower) & np.isfinite(bins.upper)
-    one_each = _cross_entropy(bins, np.where(inner, bins.probability / bins.weight, 0.5))
+    one_each = _cross_entropy(bins, bins.labels, np.where(inner, bins.probability / bins.weight, 0.5))
     within = float((one_each - bins.loss)[inner].sum() / total)
-    recalibrated = float(_cross_entropy(bins, recalibrate(bins)).sum() / total)
+    recalibrated = float(_cross_entropy(bins, bins.labels, recalibrate(bins)).sum() / total)
     return Decomposition(
         miscalibration=score.mean_loss + within - recalibrated,
         discrimination=score.base_loss + within - recalibrated,
         uncertainty=score.base_loss,
         within_bins=within,
+        chance=_by_chance(bins),
     )
 
 
@@ -64,9 +70,20 @@ def recalibrate(bins: Bins) -> np.ndarray:
     return optimize.isotonic_regression(bins.labels / bins.weight, weights=bins.weight).x
 
 
-def _cross_entropy(bins: Bins, predicted: np.ndarray) -> np.ndarray:
+def _by_chance(bins: Bins) -> float:
+    """The mean miscalibration of labels drawn from the predictions, always the same ones."""
+    predicted = bins.probability / bins.weight
+    hits = np.random.default_rng(0).binomial(bins.rows, predicted, (DRAWS, len(bins.rows)))
+    found = 0.0
+    for labels in hits * (bins.weight / bins.rows):
+        best = recalibrate(replace(bins, labels=labels))
+        found += (_cross_entropy(bins, labels, predicted) - _cross_entropy(bins, labels, best)).sum()
+    return float(found / DRAWS / bins.weight.sum())
+
+
+def _cross_entropy(bins: Bins, labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """The summed loss of each bin if all of its rows were given one prediction, with 0 log 0 = 0."""
-    return -special.xlogy(bins.labels, predicted) - special.xlog1py(bins.weight - bins.labels, -predicted)
+    return -special.xlogy(labels, predicted) - special.xlog1py(bins.weight - labels, -predicted)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from xent.evaluate import figures
-from xent.evaluate.calibration import POINT_ROWS, decompose, interval, points, weighted
+from xent.evaluate.calibration import DRAWS, POINT_ROWS, decompose, interval, points, weighted
 from xent.evaluate.report import cell, ranked
 from xent.evaluate.results import Bins, Group, Report, Score
 
@@ -153,11 +153,11 @@ def _parts(overall: Score, bins: Bins) -> Section:
         [name, number(value, f".{digits}f"), meaning]
         for name, value, meaning in zip(names, numbers, meanings, strict=True)
     ]
-    saving = percent(parts.miscalibration / overall.mean_loss) if overall.mean_loss else percent(0.0)
-    sentences = (
-        f"Better calibrated probabilities in the same order would lose {saving} less; the rest is what the predictions "
-        "cannot tell apart.",
-    )
+    sentences = [
+        f"Better calibrated probabilities in the same order would lose {nats(parts.miscalibration)} nats less, "
+        f"{percent(parts.miscalibration / overall.mean_loss if overall.mean_loss else 0.0)} of the loss. Chance alone "
+        f"makes calibrated ones seem to lose {error(parts.chance)}."
+    ]
     return Section("Where the loss comes from", sentences, ("In nats", ("part", "nats", "meaning"), rows))
 
 
@@ -233,6 +233,7 @@ WORDS = (
     (
         "miscalibration, discrimination",
         "Found by isotonic regression on bins of a quarter of a logit (CORP). Differences between the predictions "
-        "within a bin count as discrimination. With few rows, some of both is luck.",
+        "within a bin count as discrimination. What chance makes of calibrated predictions is the mean over "
+        f"{DRAWS} draws of labels from the predictions themselves.",
     ),
 )
