@@ -111,6 +111,7 @@ def reliability(bins: Bins) -> Figure:
         below.bar(left, bins.weight / bins.weight.sum(), width=BIN_WIDTH, align="edge", color=FAINT, linewidth=0)
         below.set(xlabel="predicted", ylabel="rows")
         _share_ticks(below.yaxis)
+        figure.align_ylabels()
     return figure
 
 

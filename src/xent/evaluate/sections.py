@@ -37,6 +37,7 @@ class Section:
     sentences: Sequence[str]
     table: tuple[str, Sequence[str], Sequence[Sequence[str]]] | None = None
     drawing: Drawing | None = None
+    tall: bool = False  # as high as two others beside it
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _reliability(bins: Bins) -> Section:
     ]
     head = ("predicted", "observed", "95% interval", "rows")
     svg = figures.svg(figures.reliability(bins), title, f"{sentence} {caption}")
-    return Section("Is it calibrated?", (sentence,), drawing=Drawing(svg, title, caption, head, rows))
+    return Section("Is it calibrated?", (sentence,), drawing=Drawing(svg, title, caption, head, rows), tall=True)
 
 
 def _parts(overall: Score, bins: Bins) -> Section:
@@ -154,7 +155,7 @@ def _parts(overall: Score, bins: Bins) -> Section:
         for name, value, meaning in zip(names, numbers, meanings, strict=True)
     ]
     sentences = [
-        f"Better calibrated probabilities in the same order would lose {nats(parts.miscalibration)} nats less, "
+        f"Better calibrated probabilities in the same order would lose {error(parts.miscalibration)} nats less, "
         f"{percent(parts.miscalibration / overall.mean_loss if overall.mean_loss else 0.0)} of the loss. Chance alone "
         f"makes calibrated ones seem to lose {error(parts.chance)}."
     ]
@@ -199,12 +200,17 @@ def number(value: float, form: str) -> str:
 
 def nats(value: float) -> str:
     """A loss, with four digits."""
-    return number(value, "#.4g")
+    return _digits(value, 4)
 
 
 def error(value: float) -> str:
     """A standard error, with two digits."""
-    return number(value, "#.2g")
+    return _digits(value, 2)
+
+
+def _digits(value: float, digits: int) -> str:
+    small = 1e-7 < abs(value) < 1e-4  # what Python would write with an exponent
+    return number(value, f".{digits - 1 - math.floor(math.log10(abs(value)))}f" if small else f"#.{digits}g")
 
 
 def percent(share: float) -> str:
