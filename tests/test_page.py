@@ -359,7 +359,11 @@ def test_odd_rows(tmp_path, labels, logits, words, by):
     text = written(report, tmp_path)
     sound(text)
     assert words in re.search(r"<h1>(.*)</h1>", text).group(1)
-    page.plot(report)
+    axes = page.plot(report).axes[0]
+    for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        assert low < high
+        assert len(axis.get_ticklocs()) > 0
+        assert ((low < axis.get_ticklocs()) & (axis.get_ticklocs() < high)).all()
 
 
 def test_classes_have_no_labels_between_and_no_diagram(tmp_path):
@@ -420,3 +424,33 @@ def test_a_notebook_shows_the_fragment_and_the_figure(usual):
     assert text.startswith("<style>")
     assert not re.search(r"<(html|body|main|head)[ >]", text)
     assert usual[0].plot().axes[0].get_ylabel() == "observed"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        *((0.0, "0.0%"), (1.0, "100.0%"), (0.2371, "23.7%"), (-0.467, "−46.7%"), (1.5, "150.0%"), (0.001, "0.1%")),
+        *(
+            (0.00034, "0.034%"),
+            (1.5e-8, "0.0000015%"),
+            (0.9996, "99.96%"),
+            (1 - 2e-7, "99.99998%"),
+            (-2e-5, "−0.0020%"),
+        ),
+        (math.nan, "n/a"),
+    ],
+)
+def test_shares_have_the_digits_that_tell_them_from_0_and_1(share, text):
+    assert sections.percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "two", "four"),
+    [
+        *((0.0, "0.0", "0.000"), (0.00098, "0.00098", "0.0009800"), (4.2e-5, "0.000042", "0.00004200")),
+        *((12.3456, "12", "12.35"), (math.inf, "infinite", "infinite"), (math.nan, "n/a", "n/a")),
+        *((-0.5, "−0.50", "−0.5000"), (1e-9, "1.0e−09", "1.000e−09")),
+    ],
+)
+def test_losses_have_two_or_four_digits(value, two, four):
+    assert (sections.error(value), sections.nats(value)) == (two, four)

@@ -51,29 +51,8 @@ _WIDTH = 4.4  # inches, of 72 units in the SVG
 _DOT: dict[str, Any] = {"fmt": "o", "color": BLUE, "markersize": 3.5, "linewidth": 1.4}
 _DASHED: dict[str, Any] = {"color": FAINT, "linestyle": (0, (4, 3)), "linewidth": 1}
 _LABEL = 18  # characters of a group's key
-# Shares to mark on a logit axis; where they are too many, the round ones alone.
-_TICKS = (
-    1e-6,
-    1e-5,
-    1e-4,
-    1e-3,
-    0.01,
-    0.02,
-    0.05,
-    0.1,
-    0.2,
-    0.35,
-    0.5,
-    0.65,
-    0.8,
-    0.9,
-    0.95,
-    0.98,
-    0.99,
-    0.999,
-    0.9999,
-)
-_ROUND_TICKS = (1e-6, 1e-4, 0.01, 0.1, 0.5, 0.9, 0.99, 0.9999)
+# Shares to mark on a logit axis, the most welcome first.
+_TICKS = (0.5, 0.1, 0.9, 0.01, 0.99, 1e-4, 0.9999, 1e-6, 0.999999, 0.2, 0.8, 0.05, 0.95, 0.35, 0.65, 0.02, 0.98)
 
 
 def reliability(bins: Bins) -> Figure:
@@ -147,6 +126,7 @@ def worst(groups: Sequence[Group], overall: Score) -> Figure:
         errors = np.array([1.96 * group.score.standard_error for group in groups])
         loss.errorbar(means, rows, xerr=errors, **_DOT)
         loss.set_xlabel("mean loss")
+        loss.xaxis.set_major_locator(ticker.MaxNLocator(3))
         loss.set_yticks(rows, [_label(group) for group in groups])
         loss.invert_yaxis()
         for axes in rest:
@@ -198,11 +178,14 @@ def _logit(predicted: np.ndarray) -> np.ndarray:
 
 
 def _logit_ticks(axis: Axis, low: float, high: float) -> None:
-    for ticks in (_TICKS, _ROUND_TICKS):
-        seen = [tick for tick in ticks if low <= special.logit(tick) <= high]
-        if len(seen) <= 9:
-            break
-    axis.set_ticks(special.logit(seen), [f"{100 * tick:.10g}%" for tick in seen])
+    """As many shares as have room for their labels, and one at least."""
+    ticks: list[float] = []
+    for tick in _TICKS:
+        at = special.logit(tick)
+        if low < at < high and all(abs(at - special.logit(other)) > (high - low) / 6 for other in ticks):
+            ticks.append(tick)
+    ticks = ticks or [float(special.expit((low + high) / 2))]
+    axis.set_ticks(special.logit(ticks), [f"{100 * tick:.{3 if tick < 0.9 else 6}g}%" for tick in ticks])
 
 
 def _share_ticks(axis: Axis) -> None:
@@ -211,5 +194,6 @@ def _share_ticks(axis: Axis) -> None:
 
 
 def _label(group: Group) -> str:
-    text = ", ".join(map(cell, group.key))
-    return text if len(text) <= _LABEL else text[: _LABEL - 1] + "…"
+    most = _LABEL // len(group.key)
+    texts = (cell(value) for value in group.key)
+    return ", ".join(text if len(text) <= most else text[: most - 1] + "…" for text in texts)

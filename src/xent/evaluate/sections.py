@@ -210,12 +210,16 @@ def error(value: float) -> str:
 
 def _digits(value: float, digits: int) -> str:
     small = 1e-7 < abs(value) < 1e-4  # what Python would write with an exponent
-    return number(value, f".{digits - 1 - math.floor(math.log10(abs(value)))}f" if small else f"#.{digits}g")
+    form = f".{digits - 1 - math.floor(math.log10(abs(value)))}f" if small else f"#.{digits}g"
+    return number(value, form).rstrip(".")
 
 
 def percent(share: float) -> str:
-    """A share, with a digit behind the point, and more where it is small."""
-    return number(100 * share, ".1f" if share == 0 or abs(share) >= 0.001 else ".2g") + "%"
+    """A share, with a digit behind the point, and more where it is next to 0 or 1."""
+    rest, digits = min((abs(share), 2), (abs(1 - share), 1))
+    form = f".{digits - 3 - math.floor(math.log10(max(rest, 1e-12)))}f" if 0 < rest < 0.001 else ".1f"
+    text = number(100 * share, form)
+    return text + "%" if math.isfinite(share) else text
 
 
 # For those who have not met them before.
