@@ -94,6 +94,13 @@ def test_what_chance_does_is_what_calibrated_predictions_show(n):
     assert shown[0].chance == parts_of(*draw(n, 0))[0].chance
 
 
+def test_weights_that_are_all_the_same_change_nothing():
+    labels, logits = draw(500)
+    without, _ = parts_of(labels, logits)
+    weighed, _ = parts_of(labels, logits, np.full(500, 4.0))
+    assert vars(weighed) == pytest.approx(vars(without), rel=1e-12)
+
+
 def test_what_is_gained_within_bins_is_discrimination():
     """Logits that differ within one bin alone: the ranking is worth something, and nothing is to be recalibrated."""
     logits = np.linspace(0.001, 0.249, 100)
@@ -114,14 +121,16 @@ def test_a_constant_has_the_miscalibration_of_its_distance_from_the_mean_label()
 
 
 @pytest.mark.parametrize("wrong", [-np.inf, -800.0, -40.0, -16.5])
-def test_confident_errors_beyond_the_bins_are_miscalibration(wrong):
-    labels, logits = np.array([1.0, 0, 1, 0]), np.array([wrong, -1, 2, 0.5])
-    parts, score = parts_of(labels, logits)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_confident_errors_beyond_the_bins_are_miscalibration(wrong, sign):
+    labels, logits = np.array([1.0, 0, 1, 0]), sign * np.array([wrong, -1, 2, 0.5])
+    parts, score = parts_of(labels if sign == 1 else 1 - labels, logits)
     assert parts.miscalibration - parts.discrimination + parts.uncertainty == pytest.approx(score.mean_loss, rel=1e-14)
     assert parts.miscalibration > 3
     assert (parts.miscalibration == math.inf) == (wrong == -np.inf)
     assert math.isfinite(parts.discrimination)
     assert 0 <= parts.discrimination <= parts.uncertainty + 0.001
+    assert abs(parts.within_bins) < 1e-15  # no two rows share a bin
 
 
 def test_labels_that_are_all_the_same():

@@ -239,9 +239,12 @@ def test_dates_are_keys_too():
 
 def test_a_comparison_in_every_form():
     data = table()
-    got = compare(
-        data.append_column("y", pa.array(data["x"].to_numpy() / 2)), logits="x", labels="z", other_logits="y", by="key"
+    data = data.append_column("y", pa.array(data["x"].to_numpy() / 2))
+    weighted = compare(data, logits="x", labels="z", other_logits="y", by="key", weights="w")
+    assert math.fsum(part for _, part in report.ranked(weighted)) == pytest.approx(
+        weighted.overall.difference, rel=1e-12
     )
+    got = compare(data, logits="x", labels="z", other_logits="y", by="key")
     names = ["rows", "weight", "mean_loss", "other_loss", "difference", "standard_error"]
     parts = [group.score.weight * group.score.difference / got.overall.weight for group in got.groups]
     assert [part for _, part in report.ranked(got)] == pytest.approx(sorted(parts, reverse=True), rel=1e-15)
