@@ -205,3 +205,21 @@ def test_squares_beyond_float64_make_the_error_infinite():
     assert got.mean_loss == 5e199
     assert got.standard_error == math.inf
     assert math.isnan(State().update(np.ones(2), np.array([-math.inf, 1.0])).compute().standard_error)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("where", [0.0, -15.9, 15.9, 40.0])
+def test_the_sums_of_one_interval_are_exact_over_many_rows(dtype, where):
+    """Both labels in one interval, where their losses differ by up to 2^57, over more rows than one pass takes."""
+    r = np.random.default_rng(7)
+    logits = (where + r.uniform(0, 0.09, 100_000)).astype(dtype)
+    labels = r.random(len(logits)) < 0.5
+    state = State().update(labels, logits)
+    loss, gradient = xent.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
+    total, residual = xent.ExactSum(loss), xent.ExactSum(gradient)
+    limbs = {key: 0 for key in ("loss", "residual", "bin_loss", "bin_residual")}
+    for name, _, limb, value in state.limbs():
+        if name in limbs:
+            limbs[name] += value << 32 * limb
+    assert limbs["loss"] == limbs["bin_loss"] == total._total
+    assert limbs["residual"] == limbs["bin_residual"] == residual._total

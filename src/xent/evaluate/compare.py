@@ -21,7 +21,8 @@ from xent.evaluate.inputs import sources
 from xent.evaluate.partial import _in_order, _split
 from xent.evaluate.results import Key, Score
 from xent.evaluate.score import _classes, _columns, _key_types
-from xent.evaluate.state import State, _sums_of
+from xent.evaluate.state import State
+from xent.evaluate.sums import sums_of
 
 _SAME = "the two must hold the same rows in the same order"
 
@@ -88,7 +89,7 @@ class Pairing:
         with np.errstate(invalid="ignore"):  # inf - inf
             difference = mine.astype(np.float64) - other
         for state, values in zip(self._states, (mine, other, difference), strict=True):
-            state._add(_sums_of(values, weights))
+            state._add(sums_of(values, weights))
 
     def compute(self) -> Difference:
         """The difference on the rows so far."""

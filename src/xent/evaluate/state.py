@@ -14,18 +14,22 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pyarrow as pa
 
-from xent import _core, ufuncs
+from xent import ufuncs
 from xent.evaluate.results import COUNTS, SUMS, Bins, Losses, Score, score_of, to_float
+from xent.evaluate.sums import (
+    BIN,
+    HIGHEST,
+    HIGHEST_LOSS,
+    LOWEST,
+    LOWEST_LOSS,
+    PER_LOGIT,
+    SHIFT,
+    Name,
+    by_bin,
+    by_class,
+    sums_of,
+)
 
-SHIFT = 1074  # sums are integers in units of 2**-1074, the smallest positive float64; counts are in units of 1
-_BIN = ("rows", "infinite", "weight", "label", "residual", "loss")  # what is known of each interval of the logit
-
-# The intervals of the logit are [k/4, (k+1)/4) from -16 to 16 and one beyond each end; of the loss, [2^k, 2^(k+1)).
-_PER_LOGIT, _LOWEST, _HIGHEST = 4, -65, 64
-_LOWEST_LOSS, _HIGHEST_LOSS = -33, 31
-
-_Name = tuple[str, int]  # what a sum is of, and the number of its interval or class; 0 where it has none
-_NAMES = tuple((name, 0) for name in (*COUNTS, *SUMS))
 _LOCK = threading.Lock()
 
 LIMBS = pa.schema([("sum", pa.string()), ("index", pa.int64()), ("limb", pa.int64()), ("value", pa.int64())])
@@ -48,7 +52,7 @@ class State:
 
     def reset(self) -> State:
         """Forget every row, and return self."""
-        self._sums: defaultdict[_Name, int] = defaultdict(int)
+        self._sums: defaultdict[Name, int] = defaultdict(int)
         return self
 
     def update(self, labels: np.ndarray, logits: np.ndarray, weights: np.ndarray | None = None) -> State:
@@ -63,13 +67,13 @@ class State:
         Nothing is checked: labels beyond 0 and 1, nan and negative weights are for the reader to refuse.
         """
         if logits.ndim == 2:
-            self._add(_sums_of(ufuncs.sparse_softmax_cross_entropy(logits, labels.astype(np.int64)), weights))
-            self._add(_by_class(labels, weights))
+            self._add(sums_of(ufuncs.sparse_softmax_cross_entropy(logits, labels.astype(np.int64)), weights))
+            self._add(by_class(labels, weights))
         elif not self._with_bins:
             loss, residual = ufuncs.sigmoid_cross_entropy_value_and_grad(logits, labels)
-            self._add(_sums_of(loss, weights, labels, residual))
+            self._add(sums_of(loss, weights, labels, residual))
         else:
-            self._add(_by_bin(labels, logits, weights))
+            self._add(by_bin(labels, logits, weights))
         return self
 
     def merge(self, other: State) -> State:
@@ -85,12 +89,12 @@ class State:
     def bins(self) -> Bins:
         """What is known of each interval of the logit; none where logits are lists."""
         occupied = sorted(index for name, index in self._sums if name == "bin_rows")
-        at = np.array(occupied, np.int64) - _LOWEST
-        rows, infinite, weight, label, residual, loss = (
-            [self._sums.get((f"bin_{name}", k), 0) for k in occupied] for name in _BIN
+        at = np.array(occupied, np.int64) - LOWEST
+        rows, infinite, _, weight, label, residual, loss = (
+            [self._sums.get((f"bin_{name}", k), 0) for k in occupied] for name in BIN
         )
         probability = [z + r for z, r in zip(label, residual, strict=True)]  # p is z + (p - z)
-        edges = np.array([-np.inf, *np.arange(_LOWEST + 1, _HIGHEST + 1) / _PER_LOGIT, np.inf])
+        edges = np.array([-np.inf, *np.arange(LOWEST + 1, HIGHEST + 1) / PER_LOGIT, np.inf])
         columns = [
             np.array([to_float(value, 1 << SHIFT) for value in column], np.float64)
             for column in (weight, label, probability, loss)
@@ -103,8 +107,8 @@ class State:
         occupied = [index for name, index in self._sums if name == "loss_rows"]
         at = np.arange(min(occupied, default=0), max(occupied, default=-1) + 1)
         rows = [self._sums.get(("loss_rows", k), 0) for k in at.tolist()]
-        lower = np.where(at == _LOWEST_LOSS, 0.0, 2.0**at)
-        return Losses(lower, np.where(at == _HIGHEST_LOSS, np.inf, 2.0 ** (at + 1)), np.array(rows, np.int64))
+        lower = np.where(at == LOWEST_LOSS, 0.0, 2.0**at)
+        return Losses(lower, np.where(at == HIGHEST_LOSS, np.inf, 2.0 ** (at + 1)), np.array(rows, np.int64))
 
     def to_arrow(self) -> pa.Table:
         """The state as int64 limbs of 32 bits, a row each: `sum`, `index`, `limb`, `value`.
@@ -151,79 +155,8 @@ class State:
 
     __hash__ = None  # type: ignore[assignment]  # mutable
 
-    def _add(self, sums: Mapping[_Name, int]) -> None:
+    def _add(self, sums: Mapping[Name, int]) -> None:
         with _LOCK:
             for name, value in sums.items():
                 if value:
                     self._sums[name] += value
-
-
-@np.errstate(all="ignore")  # float16 logits times 4 may be infinite
-def _by_bin(labels: np.ndarray, logits: np.ndarray, weights: np.ndarray | None) -> dict[_Name, int]:
-    """The sums, together and by intervals of the logit and of the loss."""
-    bins = (np.clip(np.floor(logits * logits.dtype.type(_PER_LOGIT)), _LOWEST, _HIGHEST) - _LOWEST).astype(np.uint8)
-    order = np.argsort(bins, kind="stable")  # for bytes a radix sort; each interval is then a slice
-    logits, labels = logits[order], labels[order]
-    weights = weights if weights is None else weights[order]
-    loss, residual = ufuncs.sigmoid_cross_entropy_value_and_grad(logits, labels)
-    sums: defaultdict[_Name, int] = defaultdict(int)
-    end = 0
-    for k, rows in enumerate(np.bincount(bins).tolist(), _LOWEST):
-        if rows:
-            start, end = end, end + rows
-            part = slice(start, end)
-            of_bin = _sums_of(loss[part], None if weights is None else weights[part], labels[part], residual[part])
-            for name, value in of_bin.items():
-                sums[name] += value
-            sums |= {(f"bin_{name}", k): of_bin[name, 0] for name in _BIN}
-    exponents = np.bincount(loss.astype(np.float64).view(np.int64) >> 52)
-    for exponent in np.flatnonzero(exponents).tolist():
-        sums["loss_rows", min(max(exponent - 1023, _LOWEST_LOSS), _HIGHEST_LOSS)] += int(exponents[exponent])
-    return sums
-
-
-def _by_class(classes: np.ndarray, weights: np.ndarray | None) -> dict[_Name, int]:
-    """The weight of each class."""
-    each, index = np.unique(classes, return_inverse=True)
-    sums = {}
-    for i, class_ in enumerate(each.tolist()):
-        mine = index == i
-        weight = int(np.count_nonzero(mine)) << SHIFT if weights is None else _exact(weights[mine])[0]
-        sums["class", class_] = weight
-    return sums
-
-
-@np.errstate(all="ignore")  # what overflows is counted
-def _sums_of(
-    loss: np.ndarray, weights: np.ndarray | None, labels: np.ndarray | None = None, residual: np.ndarray | None = None
-) -> dict[_Name, int]:
-    """The sums by name; without labels and residuals, those of the losses alone."""
-    rows = len(loss)
-    if weights is None:
-        weight = weight2 = rows << SHIFT
-        wide, weight2_loss = loss.astype(np.float64), None
-    else:
-        if not weights.all():
-            counted = weights > 0
-            loss, weights = loss[counted], weights[counted]
-            labels = labels if labels is None else labels[counted]
-            residual = residual if residual is None else residual[counted]
-        weights = weights.astype(np.float64)
-        wide = weights * loss
-        weight, weight2, weight2_loss = (_exact(values)[0] for values in (weights, weights * weights, weights * wide))
-        labels = labels if labels is None else weights * labels
-        residual = residual if residual is None else weights * residual
-    total, undefined, infinite = _exact(wide)
-    loss2, _, not_finite = _exact(wide * wide)
-    weight2_loss = total if weight2_loss is None else weight2_loss
-    label, residual_ = (0 if values is None else _exact(values)[0] for values in (labels, residual))
-    counts = (rows, infinite, undefined, not_finite - infinite)
-    return dict(zip(_NAMES, (*counts, weight, weight2, total, weight2_loss, loss2, label, residual_), strict=True))
-
-
-def _exact(values: np.ndarray) -> tuple[int, int, int]:
-    """The sum in units of 2**-1074, and how many values are nan and infinite, which the sum leaves out."""
-    if values.dtype == bool:
-        return int(np.count_nonzero(values)) << SHIFT, 0, 0
-    total, nan, infinite, _ = _core.exact_sum(values)
-    return int.from_bytes(total, "little", signed=True), nan, infinite
