@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from xent.evaluate import score
+from xent.evaluate import InputError, score
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -120,11 +120,12 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 for name in ("report.html", "new.html"):
     try:
         test_page.page.write(report, name)
-    except OSError as error:
-        print(error.strerror)
+    except test_page.InputError as error:
+        print(error)
 """
     got = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert got.stdout.splitlines() == [os.strerror(27)] * 2, got.stderr
+    reason = "cannot be written: File too large; name another file, or make room"
+    assert got.stdout.splitlines() == [f"report.html: {reason}", f"new.html: {reason}"], got.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
     assert (tmp_path / "report.html").read_text() == "old"
 
@@ -139,17 +140,30 @@ def test_an_interrupt_leaves_what_was_there(tmp_path, usual, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs links and devices")
-def test_links_and_devices_stay_what_they_are(tmp_path, usual):
+@pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
+def test_links_and_pipes_stay_what_they_are(tmp_path, usual):
     (tmp_path / "real.html").write_text("old")
     (tmp_path / "link.html").symlink_to("real.html")
     page.write(usual[0], tmp_path / "link.html")
     assert (tmp_path / "link.html").is_symlink()
     assert (tmp_path / "real.html").read_text() == usual[1]
-    page.write(usual[0], os.devnull)
-    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
-    with pytest.raises(FileNotFoundError):
-        page.write(usual[0], tmp_path / "nowhere" / "report.html")
+    # A pipe stands for what is no file. Not a device: an error here would replace it for the whole machine.
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE, text=True) as reader:
+        try:
+            page.write(usual[0], tmp_path / "pipe")
+            assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
+            assert reader.communicate(timeout=60)[0] == usual[1]
+        finally:
+            reader.kill()
+
+
+def test_a_place_that_is_none(tmp_path, usual):
+    for place, reason in (("nowhere/report.html", "No such file or directory"), (".", "Is a directory")):
+        with pytest.raises(InputError) as raised:
+            page.write(usual[0], tmp_path / place)
+        want = f"{tmp_path / place}: cannot be written: {reason}; name another file, or make room"
+        assert str(raised.value) == want
 
 
 def test_the_page_depends_on_the_rows_alone(usual):
