@@ -120,6 +120,16 @@ def test_weights_are_shown_where_there_are_any():
     assert report.table(score(table(), logits="x", labels="z")).count("weight") == 0
 
 
+def test_of_very_many_groups_the_table_has_the_first(usual, monkeypatch):
+    monkeypatch.setattr(report, "MOST_GROUPS", 3)
+    lines = cells(report.table(usual))
+    whole = replace(usual, groups=tuple(group for group, _ in report.ranked(usual)[:3]))
+    assert [line[:2] for line in lines[1:4]] == [list(map(str, group.key)) for group in whole.groups]
+    assert lines[4][:2] == ["all", "1000"]
+    assert lines[5:] == [["the first 3 of 9 groups; the other formats have them all"]]
+    assert printed(report.write_md, usual).count("\n") == 2 + 9 + 1
+
+
 def test_numbers_that_are_none(usual):
     infinite = with_groups(usual, one(math.inf), {"a": replace(one(math.inf), skill=math.nan)})
     assert cells(report.table(infinite))[1] == ["a", "1", "inf", "0.010", "0.500000", "n/a", "n/a"]

@@ -38,6 +38,8 @@ _SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
     "contribution": ("contribution", "{:+#.4g}".format),
 }
 
+MOST_GROUPS = 1000  # in the table for the terminal, which takes a while to lay out
+
 
 def ranked(result: Report | Comparison) -> list[tuple[Any, float]]:
     """The groups, each with its part in the whole, the largest first.
@@ -67,14 +69,14 @@ def ranked(result: Report | Comparison) -> list[tuple[Any, float]]:
 
 
 def write_table(result: Report | Comparison, out: TextIO) -> None:
-    """The groups and below them all rows together, six digits of each loss."""
+    """The groups and below them all rows together, six digits of each loss; of very many groups the worst."""
     names, overall, groups = _shown(result)
     table = Table(box=box.HORIZONTALS, header_style="bold")
     for column in result.by:
         table.add_column(Text(cell(column)), overflow="fold")
     for name in names:
         table.add_column(_SHOWN[name][0], justify="right", overflow="fold")
-    for key, cells in groups:
+    for key, cells in groups[:MOST_GROUPS]:
         table.add_row(*map(Text, key), *cells)  # as Text, because a key in [brackets] is not markup
     table.add_section()
     table.add_row(*_all(result), *overall, style="bold")
@@ -82,6 +84,8 @@ def write_table(result: Report | Comparison, out: TextIO) -> None:
     if not console.is_terminal:
         console.width = 10_000  # a file has no width to fit, and rich would assume 80 columns
     console.print(table)
+    if len(groups) > MOST_GROUPS:
+        console.print(f"the first {MOST_GROUPS:,} of {len(groups):,} groups; the other formats have them all")
 
 
 def write_md(result: Report | Comparison, out: TextIO) -> None:
