@@ -155,14 +155,21 @@ def _share(
     every: Sequence[Part], tasks: Sequence[tuple[Source | Stream, Part]], progress: Callable[[int, float], None] | None
 ) -> Callable[[int, Part], None]:
     """Rows read of a part, as all rows read and the share of all bytes that they are."""
-    size = {id(part): part.bytes or part.rows for part in every}
-    behind, rows = sum(size.values()) - sum(size[id(part)] for _, part in tasks), {id(part): 0 for part in every}
+    size = {id(part): (part.bytes or part.rows) << 32 for part in every}  # integers, so that the end is exactly 1
+    whole = max(1, sum(size.values()))
+    behind, all_rows = sum(size.values()) - sum(size[id(part)] for _, part in tasks), 0
+    rows = dict.fromkeys(size, 0)
+
+    def bytes_read(part: Part) -> int:
+        return size[id(part)] * min(rows[id(part)], part.rows) // max(1, part.rows)
 
     def report(read: int, part: Part) -> None:
+        nonlocal behind, all_rows
+        before = bytes_read(part)
+        rows[id(part)] += read
+        behind, all_rows = behind + bytes_read(part) - before, all_rows + read
         if progress:
-            rows[id(part)] += read
-            shares = (size[id(p)] * min(1.0, rows[id(p)] / max(1, p.rows)) for _, p in tasks)
-            progress(sum(rows.values()), min(1.0, (behind + sum(shares)) / max(1, sum(size.values()))))
+            progress(all_rows, behind / whole)
 
     return report
 
