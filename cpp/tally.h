@@ -26,7 +26,7 @@ class CellSum {
 };
 
 struct Tally {
-  static constexpr int intervals = 130, lowest = -65;      // the interval below -16
+  static constexpr int intervals = 130, lowest = -65;           // the interval below -16
   static constexpr int loss_intervals = 65, lowest_loss = -33;  // losses by powers of two, those below 2^-32 together
   struct Cell {
     std::int64_t rows = 0;
