@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "numpy_api.h"
+#include "tally.h"
 #include "xent.h"
 #include "xla_ffi.h"
 
@@ -121,6 +122,43 @@ nb::tuple exact_sum(nb::handle values) {
   return finish(total);
 }
 
+// Adds rows to a tally: contiguous float32 or float64 arrays of one length, labels bool or float64.
+void tally(xent::Tally& to, nb::handle logits, nb::handle labels, nb::handle loss, nb::handle residual) {
+  PyArrayObject* arrays[] = {as_array(logits), as_array(loss), as_array(residual), as_array(labels)};
+  const xent::Type type = type_of(arrays[0]), labels_type = type_of(arrays[3]);
+  const npy_intp n = PyArray_SIZE(arrays[0]);
+  for (PyArrayObject* array : arrays)
+    if (!PyArray_ISCARRAY_RO(array) || PyArray_SIZE(array) != n || (array != arrays[3] && type_of(array) != type))
+      throw nb::type_error("expected contiguous arrays of one length and type");
+  if ((type != xent::Type::f32 && type != xent::Type::f64) ||
+      (labels_type != xent::Type::boolean && labels_type != xent::Type::f64))
+    throw nb::type_error("no tally of these dtypes");
+  const auto run = [&](auto number, auto label) {
+    const auto at = [&](int i) { return static_cast<const decltype(number)*>(PyArray_DATA(arrays[i])); };
+    const nb::gil_scoped_release released;
+    to.add(at(0), static_cast<const decltype(label)*>(PyArray_DATA(arrays[3])), at(1), at(2), n);
+  };
+  const bool hard = labels_type == xent::Type::boolean;
+  if (type == xent::Type::f32)
+    hard ? run(float(), bool()) : run(float(), double());
+  else
+    hard ? run(double(), bool()) : run(double(), double());
+}
+
+// What a tally holds: for each cell with rows its number, the rows, and the sums of labels other than 0 and 1, of
+// losses and of residuals; and the numbers of losses by interval.
+nb::tuple finish_tally(xent::Tally& tally) {
+  nb::list cells, losses;
+  for (int i = 0; i < 2 * xent::Tally::intervals; ++i) {
+    xent::Tally::Cell& cell = tally.cells[i];
+    if (!cell.rows) continue;
+    xent::ExactSum sums[] = {cell.label.finish(), cell.loss.finish(), cell.residual.finish()};
+    cells.append(nb::make_tuple(i, cell.rows, finish(sums[0]), finish(sums[1]), finish(sums[2])));
+  }
+  for (const std::int64_t count : tally.losses) losses.append(count);
+  return nb::make_tuple(cells, losses);
+}
+
 // import_array is a macro that returns from the function it stands in.
 void* import_numpy() {
   import_array();
@@ -146,6 +184,7 @@ NB_MODULE(_core, m) {
   m.def("sigmoid_cross_entropy_of_plain", &sigmoid_cross_entropy_of_plain, nb::arg("logits").none(),
         nb::arg("labels").none());
   m.def("exact_sum", &exact_sum, nb::arg("values"));
+  nb::class_<xent::Tally>(m, "Tally").def(nb::init<>()).def("add", &tally).def("finish", &finish_tally);
   m.attr("limbs") = static_cast<int>(xent::ExactSum::limbs);
 
   nb::dict xla_handlers;

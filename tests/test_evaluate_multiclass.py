@@ -12,7 +12,7 @@ import pytest
 
 import xent
 from xent.cli import main
-from xent.evaluate import InputError, Score, Tally, read, score
+from xent.evaluate import InputError, Score, State, read, score
 
 ROW_1 = "(the first row of data is row 1)"
 MEND = "correct the value or leave the row out"
@@ -31,7 +31,9 @@ def oracle(labels, logits):
     losses = xent.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits).tolist()
     loss = float(sum(map(Fraction, losses)) / len(losses))
     base = pytest.approx(entropy(labels), rel=1e-14, abs=0)
-    return Score(len(losses), loss, base, pytest.approx(1 - loss / base.expected, rel=1e-12, abs=1e-14))
+    skill = pytest.approx(1 - loss / base.expected, rel=1e-12, abs=1e-14)
+    error = pytest.approx(np.std(losses, ddof=1) / math.sqrt(len(losses)), rel=1e-12, abs=0)
+    return Score(len(losses), float(len(losses)), loss, error, base, skill, math.nan, math.nan)
 
 
 def lists(logits, kind="list"):
@@ -113,8 +115,8 @@ def test_batches_files_formats_and_order_do_not_change_a_bit(tmp_path, monkeypat
 def test_a_batch_holds_so_many_logits_and_not_so_many_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(read, "BATCH_ROWS", 40)
     shapes = []
-    monkeypatch.setattr(Tally, "update", lambda self, labels, logits: shapes.append(logits.shape))
-    monkeypatch.setattr(Tally, "compute", lambda self: None)
+    monkeypatch.setattr(State, "update", lambda self, labels, logits, weights: shapes.append(logits.shape))
+    monkeypatch.setattr(State, "compute", lambda self: None)
     for name in ("p.parquet", "p.arrow"):
         shapes.clear()
         data = columns(100)
@@ -122,22 +124,21 @@ def test_a_batch_holds_so_many_logits_and_not_so_many_rows(tmp_path, monkeypatch
         assert shapes == [(10, 4)] * 10
 
 
-def test_tallies_merge():
+def test_states_merge():
     data = columns()
-    parts = Tally(), Tally()
-    for tally, rows in zip(parts, (slice(0, 200), slice(200, None)), strict=True):
-        tally.update(data["z"][rows], data["x"][rows])
+    parts = State(), State()
+    for state, rows in zip(parts, (slice(0, 200), slice(200, None)), strict=True):
+        state.update(data["z"][rows], data["x"][rows])
     parts[0].merge(parts[1])
     assert parts[0].compute() == oracle(data["z"], data["x"])
 
 
 def test_the_base_loss_keeps_its_digits_where_one_class_is_nearly_all():
-    tally = Tally()
-    tally.update(np.array([0, 1]), np.zeros((2, 3)))
-    tally.classes[0] = 10**15
+    state = State()
+    state.update(np.array([0, 1]), np.zeros((2, 3)), np.array([1e15, 1.0]))
     rows = 10**15 + 1  # -log(1 - 1 / rows) is 1 / rows and half of its square
     want = (10**15 * (1 / rows + 0.5 / rows**2) + math.log(rows)) / rows
-    assert tally.compute().base_loss == pytest.approx(want, rel=1e-15, abs=0)
+    assert state.compute().base_loss == pytest.approx(want, rel=1e-15, abs=0)
 
 
 def test_infinite_logits_are_scored(tmp_path):
@@ -268,8 +269,11 @@ def test_the_command_scores_and_refuses(tmp_path, monkeypatch, capsys):
         return caught.value.code, *capsys.readouterr()
 
     zeros = write(tmp_path / "p.parquet", {"x": [[0.0, 0.0]] * 2, "z": [0, 1]})
-    want = f"scope,rows,mean_loss,base_loss,skill\noverall,2,{math.log(2)},{math.log(2)},0.0\n"
-    assert run(zeros) == (0, want, "")
+    code, out, err = run(zeros)
+    names, values = (line.split(",") for line in out.splitlines())
+    got = dict(zip(names, values, strict=True))
+    assert (code, err, got["scope"], got["rows"], got["mean_loss"]) == (0, "", "overall", "2", str(math.log(2)))
+    assert (got["base_loss"], got["skill"]) == (str(math.log(2)), "0.0")
     bad = write(tmp_path / "bad.parquet", {"x": [[0.0, 0.0]], "z": [2]})
     code, out, err = run(bad)
     assert (code, out, err.count("\n")) == (2, "", 1)

@@ -74,7 +74,7 @@ def imports_of(path):
 
 
 # A framework is imported in its own file alone; the command line, its reports, meter and bench are the outermost ring.
-OUTER = ("cli.py", "evaluate", "accuracy", "bench")
+OUTER = ("cli.py", "_terminal.py", "evaluate", "accuracy", "bench")
 OF_A_FRAMEWORK = {"_triton.py": {"torch", "triton"}}  # kernels on its tensors, imported by its adapter alone
 
 

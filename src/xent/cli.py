@@ -1,40 +1,22 @@
 """The `xent` command: parses the arguments, calls the library, and turns its exceptions into exit codes.
 
-0: done. 2: bad input or usage, with one line on stderr that says where and what to do. 130: interrupted.
-Results go to stdout, everything else to stderr.
+0: done. 1: a limit such as --max-loss was passed. 2: bad input or usage, with one line on stderr that says where and
+what to do. 130: interrupted. Results go to stdout, everything else to stderr.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import io
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
 from enum import Enum
-from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
 import xent
-
-
-def _without(error: ModuleNotFoundError) -> SystemExit:
-    """The way out where a package of the `eval` extra is missing; an error of another kind stays what it is."""
-    if error.name not in ("typer", "rich", "pyarrow"):
-        raise error
-    print(f'xent: this command needs {error.name}, which is not installed: pip install "xent[eval]"', file=sys.stderr)
-    return SystemExit(2)
-
-
-try:
-    import typer
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-except ModuleNotFoundError as error:
-    raise _without(error) from None
+from xent._terminal import described_progress, exits, progress, typer
 
 app = typer.Typer(
     help="Cross entropy from logits: exact scores of predictions in files.",
@@ -52,6 +34,21 @@ class Format(str, Enum):
     csv = "csv"
 
 
+class ScoreFormat(str, Enum):
+    """How scores are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    md = "md"
+
+
+_ScoreFormat = Annotated[ScoreFormat, typer.Option(help="How to print the scores.")]
+_State = Annotated[str | None, typer.Option(metavar="FILE", help="Keep the partial states in this Parquet file.")]
+_Page = Annotated[str | None, typer.Option("--report", metavar="FILE", help="Write a page of HTML as well.")]
+_MaxLoss = Annotated[float | None, typer.Option(metavar="NATS", help="Exit with 1 if the mean loss is above.")]
+
+
 @app.callback(invoke_without_command=True)
 def _options(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
@@ -63,17 +60,38 @@ def _options(
 
 @app.command("eval")
 def evaluate(
-    files: Annotated[
-        list[Path],
-        typer.Argument(help="Parquet (.parquet, .pq), CSV (.csv) or Arrow (.arrow, .feather, .ipc) files."),
+    logits: Annotated[list[str], typer.Option(metavar="COLUMN", help="The column of logits, or of lists of them.")],
+    labels: Annotated[
+        list[str],
+        typer.Option(metavar="COLUMN", help="The column of labels, from 0 to 1, or of classes; one for each --logits."),
     ],
-    logits: Annotated[str, typer.Option(metavar="COLUMN", help="The column of logits, or of lists of them.")],
-    labels: Annotated[str, typer.Option(metavar="COLUMN", help="The column of labels, from 0 to 1, or of classes.")],
-    by: Annotated[
+    files: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="A column to group by; repeat it for combinations."),
+        typer.Argument(
+            help="Parquet, CSV, Arrow, ORC or JSON lines: files, globs, folders, s3:// or gs://; - is stdin."
+        ),
     ] = None,
-    format: Annotated[Format, typer.Option(help="How to print the scores.")] = Format.table,
+    by: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="A column to group by; repeat it for combinations.")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of weights.")] = None,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="The logits are probabilities.")] = False,
+    sql: Annotated[str | None, typer.Option(metavar="QUERY", help="Score what DuckDB answers, not files.")] = None,
+    skip_invalid: Annotated[
+        bool, typer.Option("--skip-invalid", help="Count the rows that cannot be scored, and leave them out.")
+    ] = False,
+    state: _State = None,
+    dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Let a Dask cluster do the work.")] = None,
+    compare: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Other predictions of the same rows, to compare with.")
+    ] = None,
+    other_logits: Annotated[str | None, typer.Option(metavar="COLUMN", help="Their column of logits.")] = None,
+    max_loss: _MaxLoss = None,
+    max_regression: Annotated[
+        float | None, typer.Option(metavar="NATS", help="Exit with 1 if the loss is so much above the other.")
+    ] = None,
+    page: _Page = None,
+    format: _ScoreFormat = ScoreFormat.table,
 ) -> None:
     """Score predictions in files: mean loss, the loss of the base rate, and the skill against it.
 
@@ -83,57 +101,66 @@ def evaluate(
     0, and the base rate is the frequency of each class.
     JSON and CSV give all digits; JSON writes a loss or skill that is infinite or undefined as null.
     Rows with a null, a nan, a label outside [0, 1] or of no class are an error, exit code 2; infinite logits are not.
+    With --state a run that was killed goes on where it was; `xent merge` adds the states of several runs.
     """
-    try:
-        from xent.evaluate import InputError, report, score
-    except ModuleNotFoundError as error:
-        raise _without(error) from None
+    with exits("eval"):
+        from xent.evaluate import InputError, command
 
-    with _exits("eval", InputError), _progress() as progress:
-        scores = score(files, logits=logits, labels=labels, by=by or (), progress=progress)
-    _print(report, format, scores)
+    with exits("eval", InputError, state=state), progress() as shown:
+        result = command.evaluate(
+            files or [],
+            sql,
+            compare_with=compare or [],
+            other_logits=other_logits,
+            state=state,
+            dask=dask,
+            page=page,
+            progress=shown,
+            logits=logits,
+            labels=labels,
+            by=by or (),
+            weights=weights,
+            probabilities=probabilities,
+            skip_invalid=skip_invalid,
+        )
+        failures = command.failures(result, max_loss, max_regression)
+    command.print_as(format.value, result, sys.stdout)
+    _fail("eval", failures)
 
 
-@contextlib.contextmanager
-def _exits(command: str, bad_input: type[Exception]) -> Iterator[None]:
-    """One line on stderr and an exit code for what a command may raise."""
-    try:
-        yield
-    except bad_input as error:
-        typer.echo(f"xent {command}: {error}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo(f"xent {command}: interrupted; nothing was printed", err=True)
-        raise typer.Exit(130) from None
+@app.command()
+def merge(
+    states: Annotated[list[str], typer.Argument(help="Files that --state kept.")],
+    state: _State = None,
+    max_loss: _MaxLoss = None,
+    page: _Page = None,
+    format: _ScoreFormat = ScoreFormat.table,
+) -> None:
+    """Add the states that runs of `xent eval --state` kept, and print the scores of all their rows.
+
+    The result is that of one run over all the files, to the last bit. With --state the sum is kept, a state again.
+    """
+    with exits("merge"):
+        from xent.evaluate import InputError, command
+
+    with exits("merge", InputError):
+        result = command.merged(states, state=state, page=page)
+        failures = command.failures(result, max_loss, None)
+    command.print_as(format.value, result, sys.stdout)
+    _fail("merge", failures)
+
+
+def _fail(command: str, failures: list[str]) -> None:
+    for failure in failures:
+        typer.echo(f"xent {command}: {failure}", err=True)
+    if failures:
+        raise typer.Exit(1)
 
 
 def _print(report: ModuleType, format: Format, results: Any) -> None:
     writers = {Format.table: report.write_table, Format.json: report.write_json, Format.csv: report.write_csv}
     writers[format](results, sys.stdout)
     sys.stdout.flush()  # while an error can still be reported
-
-
-@contextlib.contextmanager
-def _described_progress() -> Iterator[tuple[Console, Callable[[str, float], None]]]:
-    """A bar on stderr that names what is measured; nothing where that is no terminal."""
-    console = Console(stderr=True)
-    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=1.0)
-        yield console, lambda what, share: bar.update(task, completed=share, description=what)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, float], None] | None]:
-    """A bar on stderr, and nothing at all where that is no terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[rows]:,} rows"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=1.0, rows=0)
-        yield lambda rows, share: bar.update(task, completed=share, rows=rows)
 
 
 class Dtype(str, Enum):
@@ -159,7 +186,7 @@ def accuracy(
     """
     from xent.accuracy import report, sweep
 
-    with _exits("accuracy", ValueError), _described_progress() as (_, progress):
+    with exits("accuracy", ValueError), described_progress() as (_, progress):
         rows = sweep([one.value for one in dtype or ()], progress=progress)
     _print(report, format, rows)
 
@@ -178,7 +205,7 @@ def bench(
     """
     from xent.bench import BenchError, report, short
 
-    with _exits("bench", BenchError), _described_progress() as (console, progress):
+    with exits("bench", BenchError), described_progress() as (console, progress):
         rows = short(
             threads,
             progress=progress,

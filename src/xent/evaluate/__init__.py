@@ -3,7 +3,9 @@
 Nothing here is imported by `import xent`: it needs PyArrow, which `pip install "xent[eval]"` brings.
 """
 
-from xent.evaluate.read import InputError
-from xent.evaluate.score import Group, Report, Score, Tally, score
+from xent.evaluate.check import InputError
+from xent.evaluate.results import Bins, Group, Losses, Report, Score
+from xent.evaluate.score import merge, score
+from xent.evaluate.state import State
 
-__all__ = ["Group", "InputError", "Report", "Score", "Tally", "score"]
+__all__ = ["Bins", "Group", "InputError", "Losses", "Report", "Score", "State", "merge", "score"]

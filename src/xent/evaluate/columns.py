@@ -12,7 +12,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,16 +21,25 @@ import pyarrow.compute as pc
 
 
 def to_numbers(column: pa.Array, *, words: bool) -> np.ndarray:
-    """The column in its own dtype, text as float64; from the first text on that is not a number, nan."""
+    """The column in its own dtype, text as float64, and as nan where it is not a number."""
     if pa.types.is_binary(column.type):
-        try:
-            column = _parsed(column, words)
-        except pa.ArrowInvalid:
-            good = first_failure(column, lambda part: _parsed(part, words))
-            column = pa.concat_arrays([_parsed(column[:good], words), pa.nulls(len(column) - good, pa.float64())])
+        column = pa.concat_arrays(list(_parsed_apart(column, words)))
     if column.null_count:
         column = column.cast(pa.float64(), safe=False)  # a null becomes nan, in bool and integer columns too
     return column.to_numpy(zero_copy_only=False)
+
+
+def _parsed_apart(texts: pa.Array, words: bool) -> Iterator[pa.Array]:
+    """Text as float64, in pieces. What holds no number is halved until it is alone: Arrow does not say which it is."""
+    try:
+        yield _parsed(texts, words)
+    except pa.ArrowInvalid:
+        if len(texts) == 1:
+            yield pa.nulls(1, pa.float64())
+            return
+        half = len(texts) // 2
+        yield from _parsed_apart(texts[:half], words)
+        yield from _parsed_apart(texts[half:], words)
 
 
 def _parsed(texts: pa.Array, words: bool) -> pa.Array:
@@ -50,12 +59,15 @@ def is_list(type_: pa.DataType) -> bool:
 
 
 def to_rows(column: pa.Array, length: int) -> np.ndarray:
-    """The lists as the rows of an array; from the first on that is null or of another length, nan."""
-    misfit = pc.fill_null(pc.not_equal(pc.list_value_length(column), length), True)
-    good = pc.index(misfit, True).as_py()
-    rows = to_numbers(column[: good if good >= 0 else None].flatten(), words=False).reshape(-1, length)
-    missing = len(column) - len(rows)
-    return np.concatenate([rows, np.full((missing, length), np.nan, rows.dtype)]) if missing else rows
+    """The lists as the rows of an array, and rows of nan where they are null or of another length."""
+    fits = pc.fill_null(pc.equal(pc.list_value_length(column), length), False)
+    good = fits.to_numpy(zero_copy_only=False)
+    if good.all():
+        return to_numbers(column.flatten(), words=False).reshape(-1, length)
+    of_good = to_numbers(column.filter(fits).flatten(), words=False).reshape(-1, length)
+    rows = np.full((len(column), length), np.nan, of_good.dtype)
+    rows[good] = of_good
+    return rows
 
 
 def key_type_of(type_: pa.DataType) -> pa.DataType:
@@ -88,6 +100,11 @@ def to_keys(column: pa.Array, key_type: pa.DataType) -> pa.DictionaryArray:
         # Not if_else: PyArrow 17 mixes up the text of an array that is a slice of another.
         column = pc.replace_with_mask(column, missing, pa.scalar(None, key_type))
     return column.dictionary_encode(null_encoding="encode")
+
+
+def constant(value: str, rows: int) -> pa.DictionaryArray:
+    """One key for all rows."""
+    return pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array([value]))
 
 
 def first_failure(column: pa.Array, convert: Callable[[pa.Array], Any]) -> int:

@@ -1,115 +1,64 @@
-"""Scores over files: one exact tally for each group, fed batch by batch.
-
-A tally holds exact sums, so the scores are the same to the last bit whatever the order of the rows, the size of the
-batches or the split into files.
-"""
+"""Scores over files: what is exact and mergeable does the work, so nothing here depends on order, size or place."""
 
 from __future__ import annotations
 
-import math
 import os
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-import xent
-from xent.evaluate.read import Batch, InputError, Source
+from xent.evaluate import resume
+from xent.evaluate.check import PAIR, Columns, InputError
+from xent.evaluate.engine import Plan, run
+from xent.evaluate.inputs import Source, Stream, sources
+from xent.evaluate.read import Part
+from xent.evaluate.results import Bins, Group, Key, Losses, Report, Score
+from xent.evaluate.state import State
 
-Key = tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Score:
-    """How good the predictions for some rows are, in nats.
-
-    `mean_loss` is the exact sum of the rows' losses over their number, rounded once. `base_loss` is the loss of always
-    predicting the mean label, that is the binary entropy of that mean, or with classes, of always predicting their
-    frequencies, that is the entropy of these. `skill` is 1 - mean_loss / base_loss: 1 for perfect predictions, 0 for
-    none better than the base rate, and nan where all labels are the same class, 0 or 1.
-    """
-
-    rows: int
-    mean_loss: float
-    base_loss: float
-    skill: float
-
-
-@dataclass(frozen=True)
-class Group:
-    """The score of the rows that share one combination of key values."""
-
-    key: Key
-    score: Score
-
-
-@dataclass(frozen=True)
-class Report:
-    """The overall score, and that of each group in the order of its key; without `by` there are no groups."""
-
-    overall: Score
-    by: tuple[str, ...]
-    groups: tuple[Group, ...]
-
-
-class Tally:
-    """What is known of some rows: the exact sums of their losses and of their labels, or how often each class comes."""
-
-    __slots__ = ("classes", "labels", "loss")
-
-    def __init__(self) -> None:
-        """An empty tally."""
-        self.loss, self.labels = xent.ExactSum(), xent.ExactSum()
-        self.classes: Counter[int] = Counter()
-
-    def update(self, labels: np.ndarray, logits: np.ndarray) -> None:
-        """Count some rows in: logits of shape (rows,) with labels from 0 to 1, or (rows, classes) with classes."""
-        if logits.ndim == 1:
-            self.loss.merge(xent.sigmoid_cross_entropy_total(labels=labels, logits=logits))
-            self.labels.update(labels)
-        else:
-            self.loss.update(xent.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
-            classes, counts = np.unique(labels, return_counts=True)
-            self.classes.update(dict(zip(classes.tolist(), counts.tolist(), strict=True)))
-
-    def merge(self, other: Tally) -> None:
-        """Count in all that another tally has counted."""
-        self.loss.merge(other.loss)
-        self.labels.merge(other.labels)
-        self.classes.update(other.classes)
-
-    def compute(self) -> Score:
-        """The score of the rows counted so far."""
-        loss = self.loss.mean()
-        base = _entropy(self.classes) if self.classes else _binary_entropy(self.labels.mean())
-        return Score(self.loss.count, loss, base, 1 - loss / base if base else math.nan)
+__all__ = ["Bins", "Group", "Key", "Losses", "Report", "Score", "State", "merge", "score"]
 
 
 def score(
-    files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    files: Any,
     *,
-    logits: str,
-    labels: str,
-    by: Sequence[str] = (),
+    logits: str | Sequence[str],
+    labels: str | Sequence[str],
+    by: str | Sequence[str] = (),
+    weights: str | None = None,
+    probabilities: bool = False,
+    skip_invalid: bool = False,
+    state: str | os.PathLike[str] | None = None,
+    executor: Executor | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> Report:
-    """Score the predictions in Parquet, CSV or Arrow files.
+    """Score the predictions in files or tables of any size.
 
-    Memory is bounded by a few batches and by the number of groups, whatever the size of the files.
+    Memory is bounded by a few batches and by the number of groups. The result is the same to the last bit for any order
+    of the rows and any split into files, batches, threads, processes and machines.
 
     Arguments:
-        files: paths that end in .parquet, .pq, .csv, .arrow, .feather or .ipc; they count as one set of rows.
+        files: a path, a glob, a folder (with the columns that hive names like `day=1` add), an address such as
+            s3://bucket/folder, an object with `__arrow_c_stream__` (a table of PyArrow, Polars, DuckDB or pandas 3), or
+            several of these; they count as one set of rows. Paths end in .parquet, .pq, .arrow, .feather, .ipc, .orc,
+            .csv, .jsonl or .ndjson.
         logits: the column of logits: float16, float32 or float64, infinities included. In a CSV, which has no types,
             any decimal text, read as float64. Or lists of these, all of one length, with a logit for each class; a CSV
-            has no lists.
+            has no lists. Several columns, each with its labels, are scored together, and by the names of the labels.
         labels: the column of labels, each from 0 to 1: bool, integer or float; in a CSV also true and false. Where the
             logits are lists, integers: the index of the class in the list, from 0.
         by: columns to group by: text, numbers, dates. A missing key (null, nan, an empty CSV cell) is a group of its
             own. A CSV's keys are text, and so are those of a column whose type differs between the files.
+        weights: a column of weights, from 0 to 1e100; means are then over the sum of the weights.
+        probabilities: the logits are probabilities from 0 to 1, converted here with all digits they have. The report
+            counts those that are exactly 0 or 1, whose logits are infinite.
+        skip_invalid: leave rows out that cannot be scored, and count them, instead of raising an error.
+        state: a Parquet file that keeps what is done, written after each file (and each 2^24 rows of a Parquet file).
+            Where it exists, its files are not read again, if they have not changed.
+        executor: of PEP 3148, such as a process pool or `dask.distributed.Client.get_executor()`: it is given the files
+            in parts. Without it, threads of this process do the work.
         progress: called after each batch with the number of rows read and the share of the input behind them.
 
     Raises:
@@ -117,98 +66,128 @@ def score(
             not there, values that are missing, nan, not a number or no label. The text names the file, the column and
             the first such row.
     """
-    if len({logits, labels}) < 2 or len(set(by)) < len(by):
-        raise InputError(f"columns named twice: logits {logits!r}, labels {labels!r}, by {list(by)!r}; name each once")
-    paths = [files] if isinstance(files, (str, os.PathLike)) else list(files)
-    if not paths:
+    columns = _columns(logits, labels, by, weights, probabilities, skip_invalid)
+    opened = list(sources(files, columns))
+    if not opened:
         raise InputError("no files to score; name at least one")
-    sources = [Source(Path(path), logits=logits, labels=labels, by=by) for path in paths]
-    classes = _classes(sources)
-    key_types = [kinds.pop() if len(kinds) == 1 else pa.string() for kinds in _kinds(sources, len(by))]
-
-    tallies: defaultdict[Key, Tally] = defaultdict(Tally)
-    rows, bytes_behind, all_bytes = 0, 0, sum(source.bytes for source in sources)
-    for source in sources:
-        rows_before = rows
-        for batch in source.batches(key_types, classes):
-            for key, group_labels, group_logits in _split(batch):
-                tallies[key].update(group_labels, group_logits)
-            rows += len(batch.logits)
-            if progress:
-                share = min(1.0, (rows - rows_before) / source.expected_rows)
-                progress(rows, (bytes_behind + share * source.bytes) / all_bytes)
-        bytes_behind += source.bytes
-
-    overall = Tally()
-    for tally in tallies.values():
-        overall.merge(tally)
-    groups = (Group(key, tallies[key].compute()) for key in _in_order(tallies)) if by else ()
-    return Report(overall.compute(), tuple(by), tuple(groups))
+    plan = Plan(tuple(_key_types(opened, len(columns.by))), _classes(opened))
+    if len(columns.pairs) > 1:
+        plan = Plan((pa.string(), *plan.key_types), plan.classes)
+    parts = [source.parts() for source in opened]
+    whole = _begin(opened, parts, columns, plan, state)
+    tasks = [
+        (source, part)
+        for source, of_source in zip(opened, parts, strict=True)
+        for part in of_source
+        if part.index not in whole.sources[source.name].done
+    ]
+    every = [part for of_source in parts for part in of_source]
+    try:
+        for (source, part), partial in run(tasks, plan, executor, _share(every, tasks, progress)):
+            whole.add(source.name, part.index, partial)
+    finally:
+        whole.save()
+    return whole.report()
 
 
-def _classes(sources: Sequence[Source]) -> int | None:
+def merge(
+    states: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, state: str | os.PathLike[str] | None = None
+) -> Report:
+    """Add the states that several runs of `score` kept, on whatever machines, and report the scores of all their rows.
+
+    Arguments:
+        states: the files named `state` in these runs.
+        state: a file to keep the sum in, which is a state again.
+
+    Raises:
+        InputError: if a file is no state, was scored with other columns, is not finished, or holds what another holds.
+    """
+    paths = [states] if isinstance(states, (str, os.PathLike)) else states
+    return resume.merged(map(Path, paths), None if state is None else Path(state)).report()
+
+
+def _columns(
+    logits: str | Sequence[str],
+    labels: str | Sequence[str],
+    by: str | Sequence[str],
+    weights: str | None,
+    probabilities: bool,
+    skip_invalid: bool,
+) -> Columns:
+    xs, zs, keys = ((one,) if isinstance(one, str) else tuple(one) for one in (logits, labels, by))
+    if not xs or len(xs) != len(zs):
+        raise InputError(
+            f"got {len(xs)} columns of logits and {len(zs)} of labels; name one of labels for each of logits"
+        )
+    used = [*zip(xs, zs, strict=True)]
+    if set(xs) & set(zs) or len(set(used)) < len(used) or len(set(keys)) < len(keys) or weights in (*xs, *zs):
+        weighed = f", weights {weights!r}" if weights else ""
+        what = (xs[0], zs[0]) if len(xs) == 1 else (list(xs), list(zs))
+        raise InputError(
+            f"columns named twice: logits {what[0]!r}, labels {what[1]!r}{weighed}, by {list(keys)!r}; name each once"
+        )
+    if len(xs) > 1 and PAIR in keys:
+        raise InputError(f"by {PAIR!r}: several columns of logits are grouped by a key of that name; rename the column")
+    return Columns(tuple(used), keys, weights, probabilities, skip_invalid)
+
+
+def _begin(
+    opened: Sequence[Source | Stream], parts: Sequence[list[Part]], columns: Columns, plan: Plan, state: Any
+) -> resume.Run:
+    names = [source.name for source in opened]
+    if state is None:
+        whole = resume.Run(columns, plan)
+        whole.sources = {}
+        for name, of_source in zip(names, parts, strict=True):
+            whole.sources[name] = resume.Progress("", len(of_source))
+        return whole
+    described = []
+    for source, of_source in zip(opened, parts, strict=True):
+        if isinstance(source, Stream):
+            raise InputError(f"{source.name}: a state is kept of files alone; write it to a file, or use no state")
+        if names.count(source.name) > 1:
+            raise InputError(f"{source.name}: is named twice; with a state each file counts once")
+        described.append((source.name, source.fingerprint(), len(of_source)))
+    return resume.resumed(Path(state), columns, plan, described)
+
+
+def _share(
+    every: Sequence[Part], tasks: Sequence[tuple[Source | Stream, Part]], progress: Callable[[int, float], None] | None
+) -> Callable[[int, Part], None]:
+    """Rows read of a part, as all rows read and the share of all bytes that they are."""
+    size = {id(part): (part.bytes or part.rows) << 32 for part in every}  # integers, so that the end is exactly 1
+    whole = max(1, sum(size.values()))
+    behind, all_rows = sum(size.values()) - sum(size[id(part)] for _, part in tasks), 0
+    rows = dict.fromkeys(size, 0)
+
+    def bytes_read(part: Part) -> int:
+        return size[id(part)] * min(rows[id(part)], part.rows) // max(1, part.rows)
+
+    def report(read: int, part: Part) -> None:
+        nonlocal behind, all_rows
+        before = bytes_read(part)
+        rows[id(part)] += read
+        behind, all_rows = behind + bytes_read(part) - before, all_rows + read
+        if progress:
+            progress(all_rows, behind / whole)
+
+    return report
+
+
+def _classes(opened: Sequence[Source | Stream]) -> int | None:
     """The length of the first list of logits; None where the logits are numbers."""
-    first = sources[0]
-    for source in sources:
+    first = opened[0]
+    for source in opened:
         if (source.classes is None) != (first.classes is None):
             got, expected = ("numbers", "lists") if source.classes is None else ("lists", "numbers")
             raise InputError(
-                f"{source.name}: column {source.logits!r}: got {got}, expected {expected} as in {first.name}; "
-                "score these files apart"
+                f"{source.name}: column {source.checker.columns.pairs[0][0]!r}: got {got}, expected {expected} as in "
+                f"{first.name}; score these files apart"
             )
     return first.classes
 
 
-def _kinds(sources: Sequence[Source], columns: int) -> list[set[pa.DataType]]:
-    return [{source.key_types()[i] for source in sources} for i in range(columns)]
-
-
-def _split(batch: Batch) -> Iterator[tuple[Key, np.ndarray, np.ndarray]]:
-    """The batch's rows, group by group: one sort, then slices, so that many groups cost no more than their number."""
-    if not batch.keys:
-        yield (), batch.labels, batch.logits
-        return
-    group = batch.keys[0].indices.to_numpy()
-    for keys in batch.keys[1:]:
-        # Made dense after each column, or the product of the columns' sizes could overflow.
-        group = group.astype(np.int64) * len(keys.dictionary) + keys.indices.to_numpy()
-        _, group = np.unique(group, return_inverse=True)
-    order = np.argsort(group)
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    first_rows = order[starts]
-    values = [keys.dictionary.take(keys.indices.take(pa.array(first_rows))).to_pylist() for keys in batch.keys]
-    labels, logits = batch.labels[order], batch.logits[order]
-    for key, start, stop in zip(zip(*values, strict=True), starts, [*starts[1:], len(order)], strict=True):
-        yield key, labels[start:stop], logits[start:stop]
-
-
-def _in_order(keys: Iterable[Key]) -> list[Key]:
-    """The keys sorted column by column: by value where all are numbers (also as text: a CSV's months), nulls last."""
-    keys = list(keys)
-    numeric = [all(value is None or _is_number(value) for value in column) for column in zip(*keys, strict=True)]
-
-    def rank(key: Key) -> tuple:
-        return tuple(
-            (True,) if value is None else (False, float(value) if number else 0.0, value)
-            for value, number in zip(key, numeric, strict=True)
-        )
-
-    return sorted(keys, key=rank)
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return not math.isnan(float(value))
-    except ValueError:
-        return False
-
-
-def _binary_entropy(p: float) -> float:
-    """-p log p - (1-p) log(1-p), with 0 log 0 = 0."""
-    return -p * math.log(p) - (1 - p) * math.log1p(-p) if 0 < p < 1 else 0.0
-
-
-def _entropy(counts: Counter[int]) -> float:
-    """The sum of -p log p over the shares p of the counts, with log1p for the digits of a share next to 1."""
-    rows = counts.total()
-    return math.fsum(count * math.log1p((rows - count) / count) for count in counts.values()) / rows
+def _key_types(opened: Sequence[Source | Stream], columns: int) -> list[pa.DataType]:
+    """The type of each key, text where the files differ; a folder that says nothing of a key is of any type."""
+    kinds = [{source.checker.key_types()[i] for source in opened} - {pa.null()} for i in range(columns)]
+    return [kind.pop() if len(kind) == 1 else pa.string() for kind in kinds]

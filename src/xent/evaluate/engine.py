@@ -1,0 +1,105 @@
+"""Where the work is done: in threads here, or part by part by any executor of PEP 3148, on a cluster too.
+
+A part is read, checked and counted into a `Partial`. What comes back is merged once for each part, so that a part that
+a scheduler runs twice, because a worker died, counts once.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+import xent
+from xent.evaluate.check import Checker, Columns, InputError
+from xent.evaluate.partial import Partial
+from xent.evaluate.read import File, Part, Source
+
+
+class Readable(Protocol):
+    """What a source has, be it a file or a stream."""
+
+    name: str
+    checker: Checker
+    classes: int | None
+
+    def parts(self) -> list[Part]:
+        """The pieces that are read by themselves, in order."""
+        ...
+
+    def batches(self, part: Part) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The record batches of a piece, each with the number of its first row."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What holds for all parts: the types of the keys, and the length of a list of logits, None where it is none."""
+
+    key_types: tuple[pa.DataType, ...]
+    classes: int | None
+
+
+Task = tuple[Readable, Part]
+
+
+def run(
+    tasks: Sequence[Task], plan: Plan, executor: Executor | None, progress: Callable[[int, Part], None]
+) -> Iterator[tuple[Task, Partial]]:
+    """The partial states of the tasks, as they are done; `progress` gets the rows read since the last call."""
+    if executor is None:
+        with ThreadPoolExecutor(threads := xent.get_num_threads()) as pool:
+            for source, part in tasks:
+                yield (source, part), _threaded(source, part, plan, pool, threads, progress)
+        return
+    futures = {}
+    for source, part in tasks:
+        if not isinstance(source, Source):
+            raise InputError(f"{source.name}: cannot be sent to an executor; write it to a file, or use none")
+        futures[executor.submit(_remote, source.file, source.columns, part, plan)] = source, part
+    try:
+        for future in as_completed(list(futures)):
+            source, part = futures.pop(future)
+            partial = future.result()
+            progress(partial.overall.counted("rows"), part)
+            yield (source, part), partial
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _threaded(
+    source: Readable, part: Part, plan: Plan, pool: Executor, threads: int, progress: Callable[[int, Part], None]
+) -> Partial:
+    """One part, its batches read here and counted by the threads of the pool, a few of them under way."""
+    partial, under_way = Partial(plan.key_types), collections.deque()
+
+    def count(row: int, batch: pa.RecordBatch) -> int:
+        for checked in source.checker.batches(batch, row, plan.key_types, plan.classes):
+            partial.update(checked)
+        return len(batch)
+
+    try:
+        for row, batch in source.batches(part):
+            under_way.append(pool.submit(count, row, batch))
+            if len(under_way) > threads:
+                progress(under_way.popleft().result(), part)
+        while under_way:
+            progress(under_way.popleft().result(), part)
+    finally:
+        for future in under_way:
+            future.cancel()
+    return partial
+
+
+def _remote(file: File, columns: Columns, part: Part, plan: Plan) -> Partial:
+    """One part, from nothing but its description."""
+    source, partial = Source(file, columns), Partial(plan.key_types)
+    for row, batch in source.batches(part):
+        for checked in source.checker.batches(batch, row, plan.key_types, plan.classes):
+            partial.update(checked)
+    return partial
