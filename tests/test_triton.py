@@ -26,6 +26,16 @@ def tensor(array):
     return torch.from_numpy(np.ascontiguousarray(array)).to(DEVICE)
 
 
+def sigmoid(x, z, **options):
+    """Losses, gradient and sum."""
+    return kernels.sigmoid(x, z, loss=True, total=True, out=torch.empty_like(x), **options)
+
+
+def sparse_softmax(x, y):
+    gradient = torch.empty_like(x)
+    return kernels.sparse_softmax(x, y, out=gradient), gradient
+
+
 def logits(dtype, n=3000):
     x = np.concatenate([RNG.normal(0, 30, n), RNG.normal(0, 1, n), RNG.uniform(-110, -80, n), RNG.uniform(80, 110, n)])
     return np.concatenate([x, [0, -0.0, 1e-40, 6e4, -6e4]]).astype(dtype)
@@ -43,7 +53,7 @@ def assert_within(got, rounded, true):
 def test_sigmoid(dtype, label):
     x = logits(dtype)
     z = RNG.integers(0, 2, x.size).astype(label) if np.dtype(label).kind != "f" else RNG.random(x.size).astype(label)
-    loss, gradient, _ = kernels.sigmoid(tensor(x), tensor(z), loss=True, grad=True)
+    loss, gradient, _ = sigmoid(tensor(x), tensor(z))
     want = xent.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)
     assert_within(loss.cpu().numpy(), want[0], lambda i: oracle.loss(x[i], z[i]))
     gradient = gradient.cpu().numpy()
@@ -67,7 +77,7 @@ def test_edges():
     inf, nan = np.inf, np.nan
     x = np.float32([inf, inf, inf, -inf, -inf, -inf, nan, 0, 0, 0, 3e38, 104, 1, inf, inf])
     z = np.float32([0, 0.5, 1, 0, 0.5, 1, 1, 0, 0.5, 1, 1, 1, nan, -1, 2])
-    loss, gradient, _ = kernels.sigmoid(tensor(x), tensor(z), loss=True, grad=True)
+    loss, gradient, _ = sigmoid(tensor(x), tensor(z))
     ln2 = np.float32(math.log(2))
     np.testing.assert_array_equal(
         loss.cpu(), np.float32([inf, inf, 0, 0, inf, inf, nan, ln2, ln2, ln2, 0, 0, nan, inf, -inf])
@@ -81,7 +91,7 @@ def test_edges():
 def test_the_sum_and_the_divisor(n, monkeypatch):
     monkeypatch.setattr(kernels, "PROGRAMS", 2)  # so that a program takes several blocks
     x, z = RNG.normal(0, 9, n).astype(np.float32), RNG.integers(0, 2, n)
-    loss, gradient, total = kernels.sigmoid(tensor(x), tensor(z), loss=True, grad=True, total=True, divisor=max(n, 1))
+    loss, gradient, total = sigmoid(tensor(x), tensor(z), divisor=max(n, 1))
     assert float(total) == pytest.approx(math.fsum(loss.cpu().numpy()), rel=n * 2**-53, abs=0)
     want = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)[1]
     np.testing.assert_array_max_ulp(gradient.cpu().numpy(), want, 1)
@@ -100,7 +110,7 @@ def test_sparse_softmax(dtype, classes, monkeypatch):
     x = rows(dtype, classes)
     y = RNG.integers(0, classes, len(x))
     y[::2] = x[::2].argmax(axis=-1)
-    loss, gradient = kernels.sparse_softmax(tensor(x), tensor(y), loss=True, grad=True)
+    loss, gradient = sparse_softmax(tensor(x), tensor(y))
     want = xent.sparse_softmax_cross_entropy_value_and_grad(labels=y, logits=x)
     np.testing.assert_array_max_ulp(loss.cpu().numpy(), want[0], 1)
     np.testing.assert_array_max_ulp(gradient.cpu().numpy(), want[1], 1)
@@ -111,7 +121,7 @@ def test_edges_of_the_softmax():
     inf, nan = np.inf, np.nan
     x = np.float32([[40, 0], [0, 40], [inf, 1], [inf, 1], [inf, inf], [-inf, -inf], [nan, 1], [1, nan], [-inf, 1]])
     y = np.array([0, 0, 0, 1, 0, 0, 1, 0, 0])
-    loss, gradient = kernels.sparse_softmax(tensor(x), tensor(y), loss=True, grad=True)
+    loss, gradient = sparse_softmax(tensor(x), tensor(y))
     small = np.float32(math.exp(-40))
     np.testing.assert_array_equal(loss.cpu(), np.float32([small, 40, 0, inf, nan, nan, nan, nan, inf]))
     np.testing.assert_array_equal(
@@ -121,10 +131,76 @@ def test_edges_of_the_softmax():
 
 
 def test_a_label_that_is_no_class():
-    loss, gradient = kernels.sparse_softmax(tensor(np.zeros((2, 3), np.float32)), tensor([3, -1]), loss=True, grad=True)
+    loss, gradient = sparse_softmax(tensor(np.zeros((2, 3), np.float32)), tensor([3, -1]))
     assert loss.isnan().all()
     assert gradient.isnan().all()
 
+
+# --- the adapter gives them its tensors ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """Tensors of this test count as those of a card, and the kernels' calls are counted."""
+    from xent.torch import _eager, _sigmoid, _softmax
+
+    monkeypatch.setattr(_eager, "_on_card", lambda x: True)
+    for module in (_eager, _sigmoid, _softmax):
+        monkeypatch.setattr(module, "has_kernel", lambda *tensors: False)
+    calls = []
+    for name in ("sigmoid", "sparse_softmax"):
+        kernel = getattr(kernels, name)
+        monkeypatch.setattr(
+            kernels, name, lambda *a, _kernel=kernel, _name=name, **k: calls.append(_name) or _kernel(*a, **k)
+        )
+    return calls
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_binary_cross_entropy_on_a_card(card, reduction, dtype):
+    from xent.torch import binary_cross_entropy_with_logits
+
+    x, z = torch.randn(50, 3, dtype=torch.float64) * 10, torch.rand(50, 3)
+    mine, theirs = (x.to(DEVICE, dtype).requires_grad_(), x.to(dtype).double().requires_grad_())
+    got = binary_cross_entropy_with_logits(mine, z.to(DEVICE), reduction=reduction)
+    want = binary_cross_entropy_with_logits(theirs, z.double(), reduction=reduction)  # by the formulas
+    for _ in range(2):  # a second time from the same graph
+        (2 * got.sum()).backward(retain_graph=True)
+        (2 * want.sum()).backward(retain_graph=True)
+    eps, least = torch.finfo(dtype).eps, 4 * torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps
+    torch.testing.assert_close(got.cpu().double(), want, rtol=eps, atol=0)
+    torch.testing.assert_close(mine.grad.cpu().double(), theirs.grad, rtol=2 * eps, atol=least)  # a few subnormals
+    assert card
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("ignore_index", [-100, 1])
+def test_cross_entropy_on_a_card(card, reduction, ignore_index):
+    from xent.torch import cross_entropy
+
+    x, y = torch.randn(40, 7) * 10, torch.randint(0, 7, (40,))
+    mine, theirs = x.clone().to(DEVICE).requires_grad_(), x.double().requires_grad_()
+    got = cross_entropy(mine, y.to(DEVICE), reduction=reduction, ignore_index=ignore_index)
+    want = cross_entropy(theirs, y, reduction=reduction, ignore_index=ignore_index)  # by the formulas
+    got.sum().backward()
+    want.sum().backward()
+    torch.testing.assert_close(got.cpu().double(), want, rtol=2**-22, atol=0)
+    torch.testing.assert_close(mine.grad.cpu().double(), theirs.grad, rtol=2**-22, atol=0)
+    assert card
+
+
+def test_what_has_no_kernel_for_a_card(card):
+    from xent.torch import binary_cross_entropy_with_logits, cross_entropy
+
+    x = torch.randn(4, 3, device=DEVICE)
+    binary_cross_entropy_with_logits(x.double(), x.double())
+    binary_cross_entropy_with_logits(x, x, pos_weight=torch.ones(3, device=DEVICE))
+    cross_entropy(x, x.softmax(-1))
+    assert not card
+
+
+# --- compiled for one ------------------------------------------------------------------------------------------------
 
 COMPILE = """
 import triton
@@ -138,7 +214,7 @@ def ptx(kernel, types, **constants):
 
 p = "*fp32"
 print(ptx(kernels._sigmoid, [p, "*u8", p, p, "*fp64", "i32", "i32"], LOSS=True, GRAD=True, SUM=True, BLOCK=1024))
-print(ptx(kernels._sparse_softmax, [p, "*i64", p, p, "i32", "i32"], LOSS=True, GRAD=True, BLOCK=1024))
+print(ptx(kernels._sparse_softmax, [p, "*i64", p, p, "i32", "i32"], GRAD=True, BLOCK=1024))
 """
 
 

@@ -126,9 +126,7 @@ def _others(x, m, leaders):
 
 
 @triton.jit(do_not_specialize=["divisor"])
-def _sparse_softmax(
-    x_ptr, y_ptr, loss_ptr, grad_ptr, classes, divisor, LOSS: tl.constexpr, GRAD: tl.constexpr, BLOCK: tl.constexpr
-):
+def _sparse_softmax(x_ptr, y_ptr, loss_ptr, grad_ptr, classes, divisor, GRAD: tl.constexpr, BLOCK: tl.constexpr):
     row = tl.program_id(0).to(tl.int64)
     x_ptr += row * classes
     y = tl.load(y_ptr + row).to(tl.int64)
@@ -150,10 +148,9 @@ def _sparse_softmax(
         rest += tl.sum(tl.where(j < classes, _others(x, m, j == leader), 0.0))
     rest = tl.where(m > -float("inf"), rest, float("nan"))
 
-    if LOSS:
-        u = 1 + rest
-        log1p = tl.log(u) - ((u - 1) - rest) / u
-        tl.store(loss_ptr + row, _rounded(tl.where(y == leader, 0.0, m - x_y) + log1p, x_ptr))
+    u = 1 + rest
+    log1p = tl.log(u) - ((u - 1) - rest) / u
+    tl.store(loss_ptr + row, _rounded(tl.where(y == leader, 0.0, m - x_y) + log1p, x_ptr))
     if GRAD:
         scale = 1.0 / divisor.to(tl.float64)
         share = 1.0 / (1 + rest)
@@ -168,38 +165,45 @@ def _sparse_softmax(
 
 
 def sigmoid(
-    logits: torch.Tensor, labels: torch.Tensor, *, loss: bool = False, grad: bool = False, total: bool = False,
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    loss: bool = False,
+    total: bool = False,
+    out: torch.Tensor | None = None,
     divisor: int = 1,
-) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:  # fmt: skip
-    """Return losses, gradients divided by ``divisor`` and the sum of the losses in float64: of each what is asked."""
-    logits, labels = logits.contiguous(), labels.contiguous()
+) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+    """Return losses, ``out`` and the sum of the losses in float64: of each what is asked.
+
+    ``out``, contiguous as the logits are, takes the gradient divided by ``divisor``.
+    """
     losses = torch.empty_like(logits) if loss else None
-    gradient = torch.empty_like(logits) if grad else None
     sums = torch.zeros(PROGRAMS, dtype=torch.float64, device=logits.device) if total else None
     n = logits.numel()
     if n:
         programs = min(triton.cdiv(n, BLOCK), PROGRAMS)
         _sigmoid[(programs,)](
-            logits, _bytes(labels), losses, gradient, sums, n, divisor,
-            LOSS=loss, GRAD=grad, SUM=total, BLOCK=BLOCK, enable_fp_fusion=False,
+            logits, _bytes(labels.contiguous()), losses, out, sums, n, divisor,
+            LOSS=loss, GRAD=out is not None, SUM=total, BLOCK=BLOCK, enable_fp_fusion=False,
         )  # fmt: skip
-    return losses, gradient, None if sums is None else sums.sum()
+    return losses, out, None if sums is None else sums.sum()
 
 
 def sparse_softmax(
-    logits: torch.Tensor, labels: torch.Tensor, *, loss: bool = False, grad: bool = False, divisor: int = 1
-) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Return the loss of each row and the gradients divided by ``divisor``; nan for a label that is no class."""
-    logits, labels = logits.contiguous(), labels.contiguous()
-    losses = logits.new_empty(labels.shape) if loss else None
-    gradient = torch.empty_like(logits) if grad else None
+    logits: torch.Tensor, labels: torch.Tensor, *, out: torch.Tensor | None = None, divisor: int = 1
+) -> torch.Tensor:
+    """Return the loss of each row of contiguous logits; nan for a label that is no class.
+
+    ``out``, contiguous as the logits are, takes the gradient divided by ``divisor``.
+    """
+    losses = logits.new_empty(labels.shape)
     if labels.numel():
         classes = logits.shape[-1]
         _sparse_softmax[(labels.numel(),)](
-            logits, labels, losses, gradient, classes, divisor,
-            LOSS=loss, GRAD=grad, BLOCK=min(triton.next_power_of_2(classes), 4 * BLOCK), enable_fp_fusion=False,
+            logits, labels.contiguous(), losses, out, classes, divisor,
+            GRAD=out is not None, BLOCK=min(triton.next_power_of_2(classes), 4 * BLOCK), enable_fp_fusion=False,
         )  # fmt: skip
-    return losses, gradient
+    return losses
 
 
 def _bytes(labels: torch.Tensor) -> torch.Tensor:

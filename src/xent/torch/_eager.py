@@ -48,6 +48,22 @@ def has_kernel(*tensors: Tensor | None) -> bool:
     return True
 
 
+def card_kernels(x: Tensor, *others: Tensor | None) -> Any:
+    """Return the kernels for the card that holds these tensors; None without Triton, and for float64 logits."""
+    if not _on_card(x) or not eager(x, *others) or x.dtype is torch.float64 or not x.is_contiguous():
+        return None
+    return _triton()
+
+
+def _on_card(x: Tensor) -> bool:
+    return x.is_cuda
+
+
+@functools.cache
+def _triton() -> Any:
+    return importlib.import_module("xent._triton") if importlib.util.find_spec("triton") else None
+
+
 def differentiates(*tensors: Tensor | None) -> bool:
     """Whether what is computed from these tensors is to be differentiated by a function of ours.
 
@@ -100,8 +116,12 @@ class Kernel(Protocol):
         """Return losses and gradient, both differentiable."""
         ...
 
-    def total(self, x: Tensor, z: Tensor, extra: Any, divisor: float, out: Tensor | None, /) -> ExactSum:
-        """Return the exact sum of plain losses; ``out`` takes the gradient divided by ``divisor``."""
+    def card(self, x: Tensor, z: Tensor, extra: Any = None, /) -> Any:
+        """Return the kernels for the card that holds these tensors, or None."""
+        ...
+
+    def total(self, x: Tensor, z: Tensor, extra: Any, divisor: float, out: Tensor | None, /) -> ExactSum | Tensor:
+        """Return the sum of plain losses, exact on the CPU; ``out`` takes the gradient divided by ``divisor``."""
         ...
 
 
@@ -127,14 +147,17 @@ class Reduced(torch.autograd.Function):
             x, z, ignored = ctx.saved_tensors
             gradient = ctx.kernel.value_and_grad(x, z, ignored)[1]
             return None, outer[0] * (gradient / ctx.count), None, None, None
-        divisor, factor = ctx.count, outer[0].item()
-        gradient, ctx.gradient = ctx.gradient, None
+        divisor, gradient, ctx.gradient = ctx.count, ctx.gradient, None
+        on_card = _on_card(outer[0])
+        factor = 1.0 if on_card else outer[0].item()  # to ask a card for a number would wait for it
         if factor not in (0, 1) and outer[0].dtype is torch.float16:  # no factor brings back what the count lost
             divisor, factor, gradient = divisor / factor, 1.0, None
         if gradient is None:
             x, z, ignored = ctx.saved_tensors
             gradient = torch.empty_like(x)
             ctx.kernel.total(x, z, ignored, divisor, gradient)
+        if on_card:
+            gradient.mul_(outer[0])
         return None, gradient if factor == 1 else gradient * factor, None, None, None
 
 
@@ -153,14 +176,20 @@ class Summed(torch.autograd.Function):
         return (outer[0] / ctx.count).expand(ctx.shape), None
 
 
-def rounded(total: ExactSum, count: int, like: Tensor) -> Tensor:
+def rounded(total: ExactSum | Tensor, count: int, like: Tensor) -> Tensor:
     """Return the total divided by ``count``, a tensor of no axis."""
+    if isinstance(total, Tensor):
+        return (total / count).to(like.dtype)
     return like.new_full((), total._rounded(count))
 
 
 def reduced(kernel: Kernel, x: Tensor, z: Tensor, ignored: Tensor | None = None, count: Any = 1) -> Tensor:
     """Return the sum of the losses over ``count``: exact, and in one pass with the gradient, where a kernel can."""
-    if has_kernel(x, z, ignored) and not differentiates(z):
+    # A count that is on the card would have to be waited for; what one takes from float16 there, no scale gives back.
+    known = has_kernel(x, z, ignored) or (
+        isinstance(count, int) and x.dtype is not torch.float16 and kernel.card(x, z, ignored) is not None
+    )
+    if known and not differentiates(z):
         count = int(count)
         if not differentiates(x):
             return rounded(kernel.total(x, z, ignored, 1, None), count, x)

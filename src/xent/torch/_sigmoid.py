@@ -10,7 +10,7 @@ import torch
 from .. import _core, ufuncs
 from .. import _formulas as formulas
 from ..exact import ExactSum
-from ._eager import applied, array, differentiates, has_kernel
+from ._eager import applied, array, card_kernels, differentiates, has_kernel
 from ._operations import Operations, chain, wide
 
 Tensor = torch.Tensor
@@ -22,6 +22,8 @@ def loss(x: Tensor, z: Tensor, w: Tensor | None = None) -> Tensor:
         return value_and_grad(x, z, w)[0]
     if has_kernel(x, z, w):
         return _kernel_loss(x, z, w)
+    if kernels := card(x, z, w):
+        return kernels.sigmoid(x, z, loss=True)[0]
     return formulas.loss(Operations(x), *wide(x, z, w)).to(x.dtype)
 
 
@@ -41,8 +43,15 @@ def grad_and_hess(x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     return gradient, hessian
 
 
-def total(x: Tensor, z: Tensor, _: None, divisor: float, out: Tensor | None) -> ExactSum:
-    """Return the exact sum of the losses of plain tensors; ``out`` takes the gradient divided by ``divisor``."""
+def card(x: Tensor, z: Tensor, w: Tensor | None = None) -> Any:
+    """Return the kernels for the card that holds these tensors, or None; they know no weight."""
+    return card_kernels(x, z) if w is None else None
+
+
+def total(x: Tensor, z: Tensor, _: None, divisor: float, out: Tensor | None) -> ExactSum | Tensor:
+    """Return the sum of plain losses, exact on the CPU; ``out`` takes the gradient divided by ``divisor``."""
+    if kernels := card(x, z):
+        return kernels.sigmoid(x, z, total=True, out=out, divisor=divisor)[2]
     sum_ = ExactSum()
     gradient = None if out is None else array(out)
     sum_._add(x.numel(), _core.sigmoid_cross_entropy_total(array(x), array(z), gradient, float(divisor)))
@@ -88,6 +97,8 @@ class _Reverse(torch.autograd.Function):
             value, gradient = torch.empty_like(x), torch.empty_like(x)
             ufuncs.sigmoid_cross_entropy_value_and_grad(array(x), array(z), out=(array(value), array(gradient)))
             return value, gradient
+        if kernels := card(x, z, w):
+            return kernels.sigmoid(x, z, loss=True, out=torch.empty_like(x))[:2]
         xp, parts = Operations(x), wide(x, z, w)
         value = _kernel_loss(x, z, w) if kernel else formulas.loss(xp, *parts).to(x.dtype)
         return value, formulas.gradient(xp, *parts).to(x.dtype)

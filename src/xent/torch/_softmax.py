@@ -13,7 +13,7 @@ import torch
 from .. import _core, ufuncs
 from .. import _formulas as formulas
 from ..exact import ExactSum
-from ._eager import applied, array, differentiates, has_kernel
+from ._eager import applied, array, card_kernels, differentiates, has_kernel
 from ._operations import Operations, chain, wide
 
 Tensor = torch.Tensor
@@ -23,12 +23,14 @@ def loss(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> Tensor:
     """Return the losses, differentiable in logits and distributions."""
     if differentiates(x, z):
         return value_and_grad(x, z, ignored)[0]
+    if card(x, z, ignored):
+        return _on_card(x, z, ignored)
     if not has_kernel(x, z, ignored):
         return formulas.softmax_loss(Operations(x), *_rows(x, z, ignored)).to(x.dtype)
     value = x.new_empty(x.shape[:-1])
     ufunc = ufuncs.softmax_cross_entropy if z.ndim == x.ndim else ufuncs.sparse_softmax_cross_entropy
     ufunc(array(x), array(z), out=array(value))
-    return value if ignored is None else value.masked_fill_(ignored, 0)
+    return _masked(value, ignored, None)
 
 
 def value_and_grad(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -38,8 +40,15 @@ def value_and_grad(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> tuple
     return applied(_Reverse if torch.compiler.is_compiling() else _Softmax, x, z, ignored)
 
 
-def total(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Tensor | None) -> ExactSum:
-    """Return the exact sum of the losses of plain tensors; ``out`` takes the gradient divided by ``divisor``."""
+def card(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> Any:
+    """Return the kernels for the card that holds these tensors, or None; they know class indices only."""
+    return None if z.ndim == x.ndim else card_kernels(x, z, ignored)
+
+
+def total(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Tensor | None) -> ExactSum | Tensor:
+    """Return the sum of plain losses, exact on the CPU; ``out`` takes the gradient divided by ``divisor``."""
+    if card(x, z, ignored):
+        return _on_card(x, z, ignored, divisor, out).sum(dtype=torch.float64)
     return ExactSum(array(loss(x, z, ignored) if out is None else _both(x, z, ignored, float(divisor), out)))
 
 
@@ -57,9 +66,19 @@ def _both(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Ten
     else:
         ufunc = _core.sparse_softmax_cross_entropy_value_and_grad_divided
     ufunc(array(x), array(z), divisor, out=(array(value), array(out)))
+    return _masked(value, ignored, out)
+
+
+def _on_card(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float = 1, out: Tensor | None = None) -> Tensor:
+    """The same on a card; without ``out`` the losses alone."""
+    return _masked(card(x, z).sparse_softmax(x, z, out=out, divisor=divisor), ignored, out)
+
+
+def _masked(value: Tensor, ignored: Tensor | None, gradient: Tensor | None) -> Tensor:
     if ignored is not None:
         value.masked_fill_(ignored, 0)
-        out.masked_fill_(ignored[..., None], 0)
+        if gradient is not None:
+            gradient.masked_fill_(ignored[..., None], 0)
     return value
 
 
@@ -85,6 +104,9 @@ class _Reverse(torch.autograd.Function):
         if has_kernel(x, z, ignored):
             gradient = torch.empty_like(x)
             return _both(x, z, ignored, 1.0, gradient), gradient
+        if card(x, z, ignored):
+            gradient = torch.empty_like(x)
+            return _on_card(x, z, ignored, 1, gradient), gradient
         xp, rows = Operations(x), _rows(x, z, ignored)
         return formulas.softmax_loss(xp, *rows).to(x.dtype), formulas.softmax_gradient(xp, *rows).to(x.dtype)
 
