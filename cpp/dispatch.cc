@@ -100,8 +100,8 @@ int usable_processors() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-// Below this many elements a second thread costs more to start than it saves.
-constexpr std::size_t elements_per_thread = std::size_t{1} << 16;
+// With fewer elements for each, a second thread costs more to start than it saves.
+constexpr std::size_t elements_per_thread = std::size_t{1} << 17;
 // Shares start on a multiple of this, so no two threads write to one cache line.
 constexpr std::size_t share_unit = 512;
 

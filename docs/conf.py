@@ -12,7 +12,6 @@ exclude_patterns = ["_generated/*.md"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say more
-napoleon_google_docstring = False
 napoleon_use_rtype = False
 
 html_theme = "furo"

@@ -132,7 +132,7 @@ def test_reductions_take_any_layout():
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_threads_change_nothing(dtype, threads):
-    n = 8 * 65536 + 77  # enough for eight threads, and a share that ends anywhere
+    n = 8 * 131072 + 77  # enough for eight threads, and a share that ends anywhere
     x, z = sample(n, dtype)
     finite = np.nan_to_num(x.astype(np.float64), posinf=9).astype(dtype)
     threads(1)
@@ -149,7 +149,7 @@ def test_threads_change_nothing(dtype, threads):
         assert_same(again[1:], [gradient])
 
 
-@pytest.mark.parametrize("n", [2 * 65536, 3 * 65536 + 1, 65536 * 4 - 1])
+@pytest.mark.parametrize("n", [2 * 131072, 3 * 131072 + 1, 131072 * 4 - 1])
 def test_every_element_is_reached_by_some_thread(n, threads):
     for count in (1, 2, 3, 5):
         threads(count)

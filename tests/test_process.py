@@ -244,7 +244,7 @@ def test_fork_after_a_threaded_call():
 import os, signal, warnings
 import numpy as np, xent
 xent.set_num_threads(4)
-x = np.linspace(-9, 9, 4 * 65536, dtype=np.float32)
+x = np.linspace(-9, 9, 4 * 131072, dtype=np.float32)
 want = xent.sigmoid_cross_entropy_mean_and_grad(labels=x > 0, logits=x)[0]
 for _ in range(100):
     child = os.fork()
@@ -265,7 +265,7 @@ def test_no_thread_can_be_started():
 import resource
 import numpy as np, xent
 xent.set_num_threads(8)
-x = np.linspace(-9, 9, 8 * 65536)
+x = np.linspace(-9, 9, 8 * 131072)
 z = x > 0
 want = xent.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
 resource.setrlimit(resource.RLIMIT_AS, (resource.getpagesize(), resource.RLIM_INFINITY))
