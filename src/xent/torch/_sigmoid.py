@@ -52,6 +52,11 @@ def total(x: Tensor, z: Tensor, _: None, divisor: float, out: Tensor | None) -> 
     """Return the sum of plain losses, exact on the CPU; ``out`` takes the gradient divided by ``divisor``."""
     if kernels := card(x, z):
         return kernels.sigmoid(x, z, total=True, out=out, divisor=divisor)[2]
+    return exact_total(x, z, divisor, out)
+
+
+def exact_total(x: Tensor, z: Tensor, divisor: float = 1, out: Tensor | None = None) -> ExactSum:
+    """The same on the CPU."""
     sum_ = ExactSum()
     gradient = None if out is None else array(out)
     sum_._add(x.numel(), _core.sigmoid_cross_entropy_total(array(x), array(z), gradient, float(divisor)))
