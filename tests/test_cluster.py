@@ -114,7 +114,7 @@ def test_a_dask_cluster_of_which_a_worker_is_killed(files, tmp_path):
             process("slow_worker", address, *worker, ready="Starting established connection")
         )
         stack.enter_context(process("slow_worker", address, *worker, ready="Starting established connection"))
-        client = stack.enter_context(distributed.Client(address))
+        client = stack.enter_context(distributed.Client(address, set_as_default=False))
         client.wait_for_workers(2, timeout=30)
         shares, killed = [], []
 

@@ -129,7 +129,7 @@ def _executor(address: str | None) -> Iterator[Executor | None]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout="10s")
+        client = Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(f"--dask {address}: no scheduler answers there: {error}") from error
     with client:
