@@ -15,6 +15,7 @@ from ..exact import ExactSum
 
 Tensor = torch.Tensor
 _is_batched: Any = torch._C._functorch.is_legacy_batchedtensor  # type: ignore[attr-defined]  # not in torch's own stubs
+_LARGE = 1 << 22  # bytes
 _TENSORS = (torch.Tensor, torch.nn.Parameter)
 
 
@@ -88,6 +89,18 @@ def array(tensor: Tensor) -> np.ndarray:
     return tensor.numpy(force=True)  # by force only detached: all else that it does is done already
 
 
+def empty_like(tensor: Tensor) -> Tensor:
+    """Return a tensor of this one's shape and dtype, without values.
+
+    A large one is NumPy's memory, which asks the system for large pages: small ones take longer to make than the kernel
+    to fill.
+    """
+    nbytes = tensor.numel() * tensor.itemsize
+    if nbytes < _LARGE or not tensor.is_cpu or not tensor.is_contiguous():
+        return torch.empty_like(tensor)
+    return torch.from_numpy(np.empty(nbytes, np.uint8)).view(tensor.dtype).view(tensor.shape)
+
+
 @functools.cache
 def _bfloat16() -> Any:
     """The dtype for which the core has bfloat16 loops, or None: NumPy has none of its own."""
@@ -135,7 +148,7 @@ class Reduced(torch.autograd.Function):
     def forward(ctx: Any, kernel: Kernel, x: Tensor, z: Tensor, ignored: Tensor | None, count: int) -> Tensor:
         """Sum the losses and keep the gradient."""
         ctx.kernel, ctx.count = kernel, count
-        ctx.gradient = torch.empty_like(x)
+        ctx.gradient = empty_like(x)
         ctx.save_for_backward(x, z, ignored)
         return rounded(kernel.total(x, z, ignored, count, ctx.gradient), count, x)
 
@@ -154,7 +167,7 @@ class Reduced(torch.autograd.Function):
             divisor, factor, gradient = divisor / factor, 1.0, None
         if gradient is None:
             x, z, ignored = ctx.saved_tensors
-            gradient = torch.empty_like(x)
+            gradient = empty_like(x)
             ctx.kernel.total(x, z, ignored, divisor, gradient)
         if on_card:
             gradient.mul_(outer[0])

@@ -10,7 +10,7 @@ import torch
 from .. import _core, ufuncs
 from .. import _formulas as formulas
 from ..exact import ExactSum
-from ._eager import applied, array, card_kernels, differentiates, has_kernel
+from ._eager import applied, array, card_kernels, differentiates, empty_like, has_kernel
 from ._operations import Operations, chain, wide
 
 Tensor = torch.Tensor
@@ -38,7 +38,7 @@ def grad_and_hess(x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     """Return gradient and hessian, differentiable in both."""
     if differentiates(x, z) or not has_kernel(x, z):
         return value_and_grad(x, z)[1], formulas.hessian(Operations(x), *wide(x)).to(x.dtype)
-    gradient, hessian = torch.empty_like(x), torch.empty_like(x)
+    gradient, hessian = empty_like(x), empty_like(x)
     ufuncs.sigmoid_cross_entropy_grad_and_hess(array(x), array(z), out=(array(gradient), array(hessian)))
     return gradient, hessian
 
@@ -64,7 +64,7 @@ def exact_total(x: Tensor, z: Tensor, divisor: float = 1, out: Tensor | None = N
 
 
 def _kernel_loss(x: Tensor, z: Tensor, w: Tensor | None) -> Tensor:
-    value = torch.empty_like(x)
+    value = empty_like(x)
     if w is None:
         ufuncs.sigmoid_cross_entropy(array(x), array(z), out=array(value))
     else:
@@ -99,7 +99,7 @@ class _Reverse(torch.autograd.Function):
         """Compute both, in one pass where there is a kernel for it."""
         kernel = has_kernel(x, z, w)
         if kernel and w is None:
-            value, gradient = torch.empty_like(x), torch.empty_like(x)
+            value, gradient = empty_like(x), empty_like(x)
             ufuncs.sigmoid_cross_entropy_value_and_grad(array(x), array(z), out=(array(value), array(gradient)))
             return value, gradient
         if kernels := card(x, z, w):

@@ -13,7 +13,7 @@ import torch
 from .. import _core, ufuncs
 from .. import _formulas as formulas
 from ..exact import ExactSum
-from ._eager import applied, array, card_kernels, differentiates, has_kernel
+from ._eager import applied, array, card_kernels, differentiates, empty_like, has_kernel
 from ._operations import Operations, chain, wide
 
 Tensor = torch.Tensor
@@ -102,10 +102,10 @@ class _Reverse(torch.autograd.Function):
     def forward(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]:
         """Compute both."""
         if has_kernel(x, z, ignored):
-            gradient = torch.empty_like(x)
+            gradient = empty_like(x)
             return _both(x, z, ignored, 1.0, gradient), gradient
         if card(x, z, ignored):
-            gradient = torch.empty_like(x)
+            gradient = empty_like(x)
             return _on_card(x, z, ignored, 1, gradient), gradient
         xp, rows = Operations(x), _rows(x, z, ignored)
         return formulas.softmax_loss(xp, *rows).to(x.dtype), formulas.softmax_gradient(xp, *rows).to(x.dtype)
