@@ -1,0 +1,63 @@
+"""Score flights.parquet by carrier with Ray Data: a state for each carrier and block, added up by Ray's `Sum`.
+
+Needs `xent` on every machine.
+
+    pip install ".[eval]" "ray[data]"
+    python examples/ray_data.py
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import ray
+from ray.data.aggregate import Sum
+
+from xent.evaluate import State, score
+
+FLIGHTS = str(Path(__file__).with_name("flights.parquet"))
+
+
+def limbs(block: pa.Table) -> Iterator[pa.Table]:
+    """The states of the carriers in one block, as rows of limbs."""
+    states = defaultdict(State)
+    for batch in block.to_batches():
+        carriers = batch["carrier"].dictionary_encode(null_encoding="encode")
+        labels, logits = (batch[name].to_numpy(zero_copy_only=False) for name in ("late", "logit"))
+        for i, carrier in enumerate(carriers.dictionary.to_pylist()):
+            rows = carriers.indices.to_numpy() == i
+            states[carrier].update(labels[rows], logits[rows])
+    for carrier, state in states.items():
+        table = state.to_arrow()
+        yield table.add_column(0, "carrier", pa.array([carrier] * len(table), pa.string()))
+
+
+def main() -> None:
+    """Score on Ray, and compare with `xent.evaluate.score` to the last bit."""
+    ray.init(num_cpus=2)
+    flights = ray.data.read_parquet(FLIGHTS).repartition(7)  # a file this small is one block
+    sums = (
+        flights.map_batches(limbs, batch_format="pyarrow", batch_size=None)
+        .groupby(["carrier", "sum", "index", "limb"])
+        .aggregate(Sum("value", alias_name="value"))
+    )
+    states = defaultdict(State)
+    for row in sums.iter_rows():
+        states[row["carrier"]].add_limb(row["sum"], row["index"], row["limb"], row["value"])
+    ray.shutdown()
+
+    whole = State()
+    for state in states.values():
+        whole.merge(state)
+    report = score(FLIGHTS, logits="logit", labels="late", by="carrier")
+    assert repr(whole.compute()) == repr(report.overall)
+    assert (whole.bins(), whole.losses()) == (report.bins, report.losses)
+    assert len(states) == len(report.groups)
+    for group in report.groups:
+        assert repr(states[group.key[0]].compute()) == repr(group.score)
+    print(f"{len(states)} carriers, {whole.compute().rows} flights, mean loss {whole.compute().mean_loss}: bits equal")
+
+
+if __name__ == "__main__":
+    main()
