@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "floating_point_mode.h"
+#include "tally.h"
 #include "xent.h"
 
 #ifdef __linux__
@@ -27,13 +28,18 @@
   namespace isa {                                                                                                      \
   void run(const Task&, std::size_t n);                                                                                \
   void add(Array, std::size_t n, ExactSum&);                                                                           \
+  void tally_cells(const float*, const std::uint8_t*, const float*, int n, std::uint16_t*, double*);                   \
   void softmax_rows(const SoftmaxTask&, std::size_t start, std::size_t count, SoftmaxSegment*);                        \
   void softmax_summarise(const SoftmaxTask&, std::size_t row, std::size_t first, std::size_t count, SoftmaxSegment*);  \
   SoftmaxRow softmax_finish(const SoftmaxTask&, std::size_t row, const SoftmaxSegment*, std::size_t count);            \
   void softmax_gradient(const SoftmaxTask&, std::size_t row, std::size_t first, std::size_t count, const SoftmaxRow&); \
   }
-#define XENT_KERNELS(isa) \
-  { #isa, isa::run, isa::add, isa::softmax_rows, isa::softmax_summarise, isa::softmax_finish, isa::softmax_gradient }
+#define XENT_NAME(isa) #isa
+#define XENT_KERNELS(isa)                                                                            \
+  {                                                                                                  \
+    XENT_NAME(isa), isa::run, isa::add, isa::tally_cells, isa::softmax_rows, isa::softmax_summarise, \
+        isa::softmax_finish, isa::softmax_gradient                                                   \
+  }
 
 namespace xent {
 
@@ -54,6 +60,7 @@ struct Kernels {
   const char* name;
   decltype(&XENT_FIRST_ISA::run) run;
   decltype(&XENT_FIRST_ISA::add) add;
+  decltype(&XENT_FIRST_ISA::tally_cells) tally_cells;
   decltype(&XENT_FIRST_ISA::softmax_rows) softmax_rows;
   decltype(&XENT_FIRST_ISA::softmax_summarise) softmax_summarise;
   decltype(&XENT_FIRST_ISA::softmax_finish) softmax_finish;
@@ -174,6 +181,11 @@ void add(Array values, std::size_t n, ExactSum& total) {
     advance(share, start);
     active->add(share, length, *sum);
   });
+}
+
+void tally_cells(const float* logits, const std::uint8_t* labels, const float* loss, int n, std::uint16_t* cells,
+                 double* squares) {
+  active->tally_cells(logits, labels, loss, n, cells, squares);
 }
 
 void run(const SoftmaxTask& task, std::size_t rows) {

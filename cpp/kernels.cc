@@ -2,6 +2,7 @@
 
 #include "loops.h"
 #include "softmax_loops.h"
+#include "tally.h"
 
 namespace XENT_NAMESPACE {
 
@@ -54,6 +55,15 @@ void add(Array values, size_t n, xent::ExactSum& total) {
     gather_format<Float64>(at(values, start), m, b);
     add_block(b, m, total);
   }
+}
+
+void tally_cells(const float* logits, const uint8_t* labels, const float* loss, int n, uint16_t* cells,
+                 double* squares) {
+  for (int i = 0; i < n; ++i) {
+    const unsigned exponent = bit_cast<uint32_t>(loss[i]) >> 23;
+    cells[i] = static_cast<uint16_t>(2 * xent::tally_cell(logits[i], xent::is_one(labels[i])) + (exponent & 1));
+  }
+  for (int i = 0; i < n; ++i) squares[i] = static_cast<double>(loss[i]) * loss[i];
 }
 
 }  // namespace XENT_NAMESPACE

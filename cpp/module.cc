@@ -5,6 +5,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -122,41 +124,68 @@ nb::tuple exact_sum(nb::handle values) {
   return finish(total);
 }
 
-// Adds rows to a tally: contiguous float32 or float64 arrays of one length, labels bool or float64.
-void tally(xent::Tally& to, nb::handle logits, nb::handle labels, nb::handle loss, nb::handle residual) {
-  PyArrayObject* arrays[] = {as_array(logits), as_array(loss), as_array(residual), as_array(labels)};
-  const xent::Type type = type_of(arrays[0]), labels_type = type_of(arrays[3]);
-  const npy_intp n = PyArray_SIZE(arrays[0]);
-  for (PyArrayObject* array : arrays)
-    if (!PyArray_ISCARRAY_RO(array) || PyArray_SIZE(array) != n || (array != arrays[3] && type_of(array) != type))
-      throw nb::type_error("expected contiguous arrays of one length and type");
-  if ((type != xent::Type::f32 && type != xent::Type::f64) ||
-      (labels_type != xent::Type::boolean && labels_type != xent::Type::f64))
-    throw nb::type_error("no tally of these dtypes");
-  const auto run = [&](auto number, auto label) {
-    const auto at = [&](int i) { return static_cast<const decltype(number)*>(PyArray_DATA(arrays[i])); };
-    const nb::gil_scoped_release released;
-    to.add(at(0), static_cast<const decltype(label)*>(PyArray_DATA(arrays[3])), at(1), at(2), n);
-  };
-  const bool hard = labels_type == xent::Type::boolean;
-  if (type == xent::Type::f32)
-    hard ? run(float(), bool()) : run(float(), double());
-  else
-    hard ? run(double(), bool()) : run(double(), double());
+// The data of a contiguous array of n elements of one of the types, null for none.
+const void* data_of(PyArrayObject* array, npy_intp n, std::initializer_list<Type> types) {
+  if (!PyArray_ISCARRAY_RO(array) || PyArray_SIZE(array) != n ||
+      std::find(types.begin(), types.end(), type_of(array)) == types.end())
+    throw nb::type_error("expected contiguous arrays of one length and of these types");
+  return PyArray_DATA(array);
 }
 
-// What a tally holds: for each cell with rows its number, the rows, and the sums of labels other than 0 and 1, of
-// losses and of residuals; and the numbers of losses by interval.
+// Adds rows to a tally: logits float32 or float64, labels bool or float64, weights float64 or None.
+void tally(xent::Tally& to, nb::handle logits, nb::handle labels, nb::handle weights) {
+  PyArrayObject *xs = as_array(logits), *zs = as_array(labels);
+  const npy_intp n = PyArray_SIZE(xs);
+  const void *x = data_of(xs, n, {Type::f32, Type::f64}), *z = data_of(zs, n, {Type::boolean, Type::f64});
+  const auto* w = static_cast<const double*>(weights.is_none() ? nullptr : data_of(as_array(weights), n, {Type::f64}));
+  const bool hard = type_of(zs) == Type::boolean, narrow = type_of(xs) == Type::f32;
+  const nb::gil_scoped_release released;
+  const auto run = [&](const auto* floats) {
+    if (hard)
+      to.add(floats, static_cast<const std::uint8_t*>(z), w, n);
+    else
+      to.add(floats, static_cast<const double*>(z), w, n);
+  };
+  narrow ? run(static_cast<const float*>(x)) : run(static_cast<const double*>(x));
+}
+
+// What a tally holds: for each cell with rows its number, the rows, and the sums of weights, labels, losses and
+// residuals; the numbers of losses by interval; and the three sums of squares.
 nb::tuple finish_tally(xent::Tally& tally) {
   nb::list cells, losses;
   for (int i = 0; i < 2 * xent::Tally::intervals; ++i) {
-    xent::Tally::Cell& cell = tally.cells[i];
+    const xent::Tally::Cell& cell = tally.cells[i];
     if (!cell.rows) continue;
-    xent::ExactSum sums[] = {cell.label.finish(), cell.loss.finish(), cell.residual.finish()};
-    cells.append(nb::make_tuple(i, cell.rows, finish(sums[0]), finish(sums[1]), finish(sums[2])));
+    nb::list sums;
+    for (const xent::CellSum* one : {&cell.weight, &cell.label, &cell.loss, &cell.residual}) {
+      xent::ExactSum sum = one->total();
+      sums.append(finish(sum));
+    }
+    cells.append(nb::make_tuple(i, cell.rows, sums));
   }
   for (const std::int64_t count : tally.losses) losses.append(count);
-  return nb::make_tuple(cells, losses);
+  return nb::make_tuple(cells, losses, finish(tally.loss2), finish(tally.weight2), finish(tally.weight2_loss));
+}
+
+// Adds rows to groups: the number of each row's group as int32, and its values as a row of float64.
+void add_to_groups(xent::GroupSums& to, nb::handle groups, nb::handle values) {
+  PyArrayObject *numbers = as_array(groups), *rows = as_array(values);
+  const npy_intp n = PyArray_SIZE(numbers);
+  const auto* g = static_cast<const std::int32_t*>(data_of(numbers, n, {Type::i32}));
+  const auto* v = static_cast<const double*>(data_of(rows, n * to.columns, {Type::f64}));
+  if (std::any_of(g, g + n, [](std::int32_t one) { return one < 0; })) throw nb::value_error("a group is negative");
+  const nb::gil_scoped_release released;
+  to.add(g, v, n);
+}
+
+// The rows of a group, and its sums.
+nb::tuple finish_group(const xent::GroupSums& groups, std::size_t group) {
+  nb::list sums;
+  for (int k = 0; k < groups.columns; ++k) {
+    xent::ExactSum sum = groups.sums.at(group * groups.columns + k).total();
+    sums.append(finish(sum));
+  }
+  return nb::make_tuple(groups.rows.at(group), sums);
 }
 
 // import_array is a macro that returns from the function it stands in.
@@ -184,7 +213,15 @@ NB_MODULE(_core, m) {
   m.def("sigmoid_cross_entropy_of_plain", &sigmoid_cross_entropy_of_plain, nb::arg("logits").none(),
         nb::arg("labels").none());
   m.def("exact_sum", &exact_sum, nb::arg("values"));
-  nb::class_<xent::Tally>(m, "Tally").def(nb::init<>()).def("add", &tally).def("finish", &finish_tally);
+  nb::class_<xent::Tally>(m, "Tally")
+      .def(nb::init<>())
+      .def("add", &tally, nb::arg("logits"), nb::arg("labels"), nb::arg("weights").none())
+      .def("finish", &finish_tally);
+  nb::class_<xent::GroupSums>(m, "GroupSums")
+      .def(nb::init<int>(), nb::arg("columns"))
+      .def("__len__", [](const xent::GroupSums& groups) { return groups.rows.size(); })
+      .def("add", &add_to_groups, nb::arg("groups"), nb::arg("values"))
+      .def("finish", &finish_group, nb::arg("group"));
   m.attr("limbs") = static_cast<int>(xent::ExactSum::limbs);
 
   nb::dict xla_handlers;

@@ -6,6 +6,7 @@ Rows are counted from 1 in each file; a CSV's header and blank lines do not coun
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -142,6 +143,8 @@ class Checker:
             a_label = f"a class from 0 to {largest}, the index of a number in the list"
         if self.columns.probabilities:
             a_logit = a_label
+        if x.dtype == np.float16:
+            x = x.astype(np.float32)  # so that the losses are
         # Of each column, which rows are bad; nan fails every comparison, and the largest of a list with a nan is nan.
         bad = [np.isnan(x if classes is None else x.max(axis=1, initial=-np.inf)), np.zeros(len(batch), bool)]
         if self.columns.probabilities:
@@ -153,7 +156,7 @@ class Checker:
             w = to_numbers(batch[self.columns.weights], words=False)
             bad.append(~((w >= 0) & (w <= _MOST_WEIGHT)))
             expected.append((self.columns.weights, f"a number from 0 to {_MOST_WEIGHT:g}"))
-        any_bad = np.logical_or.reduce(bad)
+        any_bad = functools.reduce(np.logical_or, bad)
         skipped = int(np.count_nonzero(any_bad))
         if skipped and not self.columns.skip_invalid:
             row = int(np.argmax(any_bad))

@@ -26,6 +26,11 @@ def to_numbers(column: pa.Array, *, words: bool) -> np.ndarray:
         column = pa.concat_arrays(list(_parsed_apart(column, words)))
     if column.null_count:
         column = column.cast(pa.float64(), safe=False)  # a null becomes nan, in bool and integer columns too
+    if pa.types.is_boolean(column.type):
+        # Several times as fast as PyArrow's own conversion.
+        skipped, start = divmod(column.offset, 8)
+        bits = np.frombuffer(column.buffers()[1] or b"", np.uint8)[skipped:]
+        return np.unpackbits(bits, count=start + len(column), bitorder="little")[start:].view(bool)
     return column.to_numpy(zero_copy_only=False)
 
 

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xent import ufuncs
+from xent import _core, ufuncs
 from xent.evaluate.check import Batch, Columns, InputError
+from xent.evaluate.count import CHUNK, Groups
 from xent.evaluate.engine import Plan, Readable
 from xent.evaluate.inputs import sources
-from xent.evaluate.partial import _in_order, _split
+from xent.evaluate.partial import in_order
 from xent.evaluate.results import Key, Score
 from xent.evaluate.score import _classes, _columns, _key_types
 from xent.evaluate.state import State
-from xent.evaluate.sums import sums_of
+from xent.evaluate.sums import Sum, loss_columns, named
 
 _SAME = "the two must hold the same rows in the same order"
 
@@ -77,19 +78,16 @@ class Comparison:
 class Pairing:
     """The exact sums of two losses for the same rows, and of their differences."""
 
-    __slots__ = ("_states",)
-
     def __init__(self) -> None:
         """No rows."""
         self._states = [State(bins=False) for _ in range(3)]
 
-    def update(self, labels: np.ndarray, logits: np.ndarray, others: np.ndarray, weights: np.ndarray | None) -> None:
-        """Count some rows in: two logits, or lists of logits, for each label."""
-        mine, other = (_losses(labels, one) for one in (logits, others))
-        with np.errstate(invalid="ignore"):  # inf - inf
-            difference = mine.astype(np.float64) - other
-        for state, values in zip(self._states, (mine, other, difference), strict=True):
-            state._add(sums_of(values, weights))
+    def add(self, rows: int, sums: Sequence[Sum]) -> Pairing:
+        """Count in the sums of the columns of some rows, and return self."""
+        size = len(sums) // 3
+        for i, state in enumerate(self._states):
+            state.add_sums(named(rows, sums[i * size : (i + 1) * size]))
+        return self
 
     def compute(self) -> Difference:
         """The difference on the rows so far."""
@@ -98,6 +96,15 @@ class Pairing:
         if not (math.isfinite(mine.mean_loss) and math.isfinite(other.mean_loss)):
             mean, error = mine.mean_loss - other.mean_loss, math.nan
         return Difference(mine.rows, mine.weight, mine.mean_loss, other.mean_loss, mean, error)
+
+
+def _columns_of(batch: Batch, others: np.ndarray, rows: slice) -> list[np.ndarray]:
+    """What is added for some rows of a batch: of two logits, or lists of logits, for each label."""
+    mine, other = (_losses(batch.labels[rows], one[rows]) for one in (batch.logits, others))
+    with np.errstate(invalid="ignore"):  # inf - inf
+        difference = mine.astype(np.float64) - other
+    weights = batch.weights if batch.weights is None else batch.weights[rows]
+    return [column for values in (mine, other, difference) for column in loss_columns(values, weights)]
 
 
 def compare(
@@ -139,20 +146,23 @@ def compare(
         _lockstep(_batches(mine, plan), _batches(theirs, replace(plan, key_types=()))) if theirs else _both(mine, plan)
     )
 
-    overall, groups, done = Pairing(), {}, 0
+    overall, groups, done = Pairing(), Groups(), 0
     expected = sum(part.rows for source in mine for part in source.parts())
     for batch, others in rows:
-        overall.update(batch.labels, batch.logits, others, batch.weights)
-        for key, at in _split(batch) if columns.by else ():
-            of_group = batch.weights if batch.weights is None else batch.weights[at]
-            groups.setdefault(key, Pairing()).update(batch.labels[at], batch.logits[at], others[at], of_group)
+        numbers = groups.number(batch.keys) if columns.by else None
+        for chunk in (slice(start, start + CHUNK) for start in range(0, len(batch.labels), CHUNK)):
+            added = _columns_of(batch, others, chunk)
+            overall.add(len(added[0]), [_core.exact_sum(column) for column in added])
+            if numbers is not None:
+                groups.add(numbers[chunk], added)
         done += len(batch.labels)
         if progress:
             progress(done, min(1.0, done / expected))
+    by_key = {key: Pairing().add(rows, sums) for key, rows, sums in groups.finish()}
     return Comparison(
         overall.compute(),
         columns.by,
-        tuple(GroupDifference(key, groups[key].compute()) for key in _in_order(groups)),
+        tuple(GroupDifference(key, by_key[key].compute()) for key in in_order(by_key)),
         tuple(source.name for source in mine),
         tuple(source.name for source in theirs or mine),
     )

@@ -16,8 +16,11 @@ import pyarrow as pa
 
 import xent
 from xent.evaluate.check import Checker, Columns, InputError
+from xent.evaluate.count import Counter
 from xent.evaluate.partial import Partial
 from xent.evaluate.read import File, Part, Source
+
+PIECE_ROWS = 1 << 17
 
 
 class Readable(Protocol):
@@ -76,11 +79,15 @@ def _threaded(
     source: Readable, part: Part, plan: Plan, pool: Executor, threads: int, progress: Callable[[int, Part], None]
 ) -> Partial:
     """One part, its batches read here and counted by the threads of the pool, a few of them under way."""
-    partial, under_way = Partial(plan.key_types), collections.deque()
+    counters, idle, under_way = [], [], collections.deque()
 
     def count(row: int, batch: pa.RecordBatch) -> int:
-        for checked in source.checker.batches(batch, row, plan.key_types, plan.classes):
-            partial.update(checked)
+        try:
+            counter = idle.pop()
+        except IndexError:
+            counters.append(counter := Counter(plan.key_types))
+        _count(counter, source, row, batch, plan)
+        idle.append(counter)
         return len(batch)
 
     try:
@@ -93,13 +100,25 @@ def _threaded(
     finally:
         for future in under_way:
             future.cancel()
+    partial = Partial(plan.key_types)
+    for counter in counters:
+        counter.add_to(partial)
     return partial
 
 
 def _remote(file: File, columns: Columns, part: Part, plan: Plan) -> Partial:
     """One part, from nothing but its description."""
-    source, partial = Source(file, columns), Partial(plan.key_types)
+    source, counter, partial = Source(file, columns), Counter(plan.key_types), Partial(plan.key_types)
     for row, batch in source.batches(part):
-        for checked in source.checker.batches(batch, row, plan.key_types, plan.classes):
-            partial.update(checked)
+        _count(counter, source, row, batch, plan)
+    counter.add_to(partial)
     return partial
+
+
+def _count(counter: Counter, source: Readable, row: int, batch: pa.RecordBatch, plan: Plan) -> None:
+    """Check the rows of a batch and count them, in pieces that stay in the cache; keys cost less all at once."""
+    size = len(batch) if plan.key_types else PIECE_ROWS
+    for start in range(0, len(batch), size):
+        piece = batch.slice(start, size)
+        for checked in source.checker.batches(piece, row + start, plan.key_types, plan.classes):
+            counter.update(checked)

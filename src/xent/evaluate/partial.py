@@ -1,4 +1,4 @@
-"""What is known of all rows and of each group so far: states that are fed, merged, kept in a file and made a report."""
+"""What is known of all rows and of each group so far: states that are merged, kept in a file and made a report."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from xent.evaluate.check import Batch
 from xent.evaluate.results import Group, Key, Report
 from xent.evaluate.state import LIMBS, State
 
@@ -24,26 +22,23 @@ class Partial:
         self.overall = State()
         self.groups: dict[Key, State] = {}
 
-    def update(self, batch: Batch) -> None:
-        """Count the rows of a batch in; several threads may do so at once."""
-        self.overall.update(batch.labels, batch.logits, batch.weights)
-        self.overall.count(skipped=batch.skipped, zeros=batch.zeros, ones=batch.ones)
-        for key, rows in _split(batch) if self.key_types else ():
-            weights = batch.weights if batch.weights is None else batch.weights[rows]
-            self._group(key).update(batch.labels[rows], batch.logits[rows], weights)
+    def group(self, key: Key) -> State:
+        """The state of a group."""
+        state = self.groups.get(key)
+        return self.groups.setdefault(key, State(bins=False)) if state is None else state
 
     def merge(self, other: Partial) -> None:
         """Count in all that another has."""
         self.overall.merge(other.overall)
         for key, state in other.groups.items():
-            self._group(key).merge(state)
+            self.group(key).merge(state)
 
     def report(self, by: tuple[str, ...], sources: tuple[str, ...], logits: str, labels: str) -> Report:
         """The scores, and what names them."""
         return Report(
             self.overall.compute(),
             by,
-            tuple(Group(key, self.groups[key].compute()) for key in _in_order(self.groups)),
+            tuple(Group(key, self.groups[key].compute()) for key in in_order(self.groups)),
             self.overall.bins(),
             self.overall.losses(),
             *(sources, logits, labels),
@@ -73,7 +68,7 @@ class Partial:
         self = cls(table.schema.types[1 : -len(LIMBS)])
         for batch in table.to_batches():
             for scope, *key, name, index, limb, value in zip(*(column.to_pylist() for column in batch), strict=True):
-                state = self.overall if scope == "all" else self._group(tuple(key))
+                state = self.overall if scope == "all" else self.group(tuple(key))
                 state.add_limb(name, index, limb, value)
         return self
 
@@ -81,29 +76,8 @@ class Partial:
         keys = (pa.field(f"key_{i}", kind) for i, kind in enumerate(self.key_types))
         return pa.schema([pa.field("scope", pa.string()), *keys, *LIMBS])
 
-    def _group(self, key: Key) -> State:
-        state = self.groups.get(key)
-        return self.groups.setdefault(key, State(bins=False)) if state is None else state
 
-
-def _split(batch: Batch) -> Iterator[tuple[Key, np.ndarray]]:
-    """The rows of each group: one sort, then slices, so that many groups cost no more than their number."""
-    if not len(batch.labels):
-        return
-    group = batch.keys[0].indices.to_numpy()
-    for keys in batch.keys[1:]:
-        # Made dense after each column, or the product of the columns' sizes could overflow.
-        group = group.astype(np.int64) * len(keys.dictionary) + keys.indices.to_numpy()
-        _, group = np.unique(group, return_inverse=True)
-    order = np.argsort(group)
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    first_rows = pa.array(order[starts])
-    values = [keys.dictionary.take(keys.indices.take(first_rows)).to_pylist() for keys in batch.keys]
-    for key, start, stop in zip(zip(*values, strict=True), starts, [*starts[1:], len(order)], strict=True):
-        yield key, order[start:stop]
-
-
-def _in_order(keys: Iterable[Key]) -> list[Key]:
+def in_order(keys: Iterable[Key]) -> list[Key]:
     """The keys sorted column by column: by value where all are numbers (also as text: a CSV's months), nulls last."""
     keys = list(keys)
     numeric = [all(value is None or _is_number(value) for value in column) for column in zip(*keys, strict=True)]

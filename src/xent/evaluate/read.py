@@ -24,7 +24,7 @@ from xent.evaluate.columns import is_list
 # rows fewer, so that the logits are not more.
 BATCH_ROWS = 1 << 20
 CSV_BLOCK_BYTES = 1 << 22  # also the longest line that a CSV, or a file of JSON lines, may have
-PART_ROWS = 1 << 24  # what one task reads of a Parquet file, which can be entered at any row group
+PART_ROWS = 1 << 26  # what one task reads of a Parquet file, which can be entered at any row group
 
 FORMATS = {
     ".parquet": "Parquet",

@@ -44,7 +44,8 @@ def score(
             s3://bucket/folder, an object with `__arrow_c_stream__` (a table of PyArrow, Polars, DuckDB or pandas 3), or
             several of these; they count as one set of rows. Paths end in .parquet, .pq, .arrow, .feather, .ipc, .orc,
             .csv, .jsonl or .ndjson.
-        logits: the column of logits: float16, float32 or float64, infinities included. In a CSV, which has no types,
+        logits: the column of logits: float16, float32 or float64, infinities included; those of float16 are scored as
+            float32. In a CSV, which has no types,
             any decimal text, read as float64. Or lists of these, all of one length, with a logit for each class; a CSV
             has no lists. Several columns, each with its labels, are scored together, and by the names of the labels.
         labels: the column of labels, each from 0 to 1: bool, integer or float; in a CSV also true and false. Where the
@@ -55,7 +56,7 @@ def score(
         probabilities: the logits are probabilities from 0 to 1, converted here with all digits they have. The report
             counts those that are exactly 0 or 1, whose logits are infinite.
         skip_invalid: leave rows out that cannot be scored, and count them, instead of raising an error.
-        state: a Parquet file that keeps what is done, written after each file (and each 2^24 rows of a Parquet file).
+        state: a Parquet file that keeps what is done, written after each file (and each 2^26 rows of a Parquet file).
             Where it exists, its files are not read again, if they have not changed.
         executor: of PEP 3148, such as a process pool or `dask.distributed.Client.get_executor()`: it is given the files
             in parts. Without it, threads of this process do the work.

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pyarrow as pa
 
-from xent import ufuncs
 from xent.evaluate.results import COUNTS, SUMS, Bins, Losses, Score, score_of, to_float
 from xent.evaluate.sums import (
     BIN,
@@ -24,9 +23,10 @@ from xent.evaluate.sums import (
     LOWEST_LOSS,
     PER_LOGIT,
     SHIFT,
+    BinSums,
     Name,
-    by_bin,
     by_class,
+    columns_of,
     sums_of,
 )
 
@@ -60,25 +60,28 @@ class State:
 
         Arguments:
             labels: from 0 to 1, bool, integer or float, of shape (rows,); with lists of logits, the class of each row.
-            logits: float16, float32 or float64, of shape (rows,) or (rows, classes). Losses have their dtype.
+            logits: float16, float32 or float64, of shape (rows,) or (rows, classes). Losses have their dtype, those of
+                float16 are float32.
             weights: finite and not negative, of shape (rows,); without them every row weighs 1. A row of weight 0
                 counts as a row and adds nothing to any sum, not even where its loss is infinite.
 
         Nothing is checked: labels beyond 0 and 1, nan and negative weights are for the reader to refuse.
         """
+        if logits.dtype == np.float16:
+            logits = logits.astype(np.float32)
         if logits.ndim == 2:
-            self._add(sums_of(ufuncs.sparse_softmax_cross_entropy(logits, labels.astype(np.int64)), weights))
-            self._add(by_class(labels, weights))
-        elif not self._with_bins:
-            loss, residual = ufuncs.sigmoid_cross_entropy_value_and_grad(logits, labels)
-            self._add(sums_of(loss, weights, labels, residual))
+            self.add_sums(by_class(labels, weights))
+        if logits.ndim == 2 or not self._with_bins:
+            self.add_sums(sums_of(columns_of(labels, logits, weights)))
         else:
-            self._add(by_bin(labels, logits, weights))
+            sums = BinSums()
+            sums.add(labels, logits, weights)
+            self.add_sums(sums.finish())
         return self
 
     def merge(self, other: State) -> State:
         """Count in all that another state holds, and return self."""
-        self._add(other._sums)
+        self.add_sums(other._sums)
         return self
 
     def compute(self) -> Score:
@@ -140,9 +143,16 @@ class State:
         """Count a row of `to_arrow` in."""
         self._sums[name, index] += value << 32 * limb
 
+    def add_sums(self, sums: Mapping[Name, int]) -> None:
+        """Count in what is known of some rows by name."""
+        with _LOCK:
+            for name, value in sums.items():
+                if value:
+                    self._sums[name] += value
+
     def count(self, **counts: int) -> None:
         """Add to counts that no score is made of."""
-        self._add({(name, 0): value for name, value in counts.items()})
+        self.add_sums({(name, 0): value for name, value in counts.items()})
 
     def counted(self, name: str) -> int:
         """One of the counts, or sums, by its name."""
@@ -154,9 +164,3 @@ class State:
         return {k: v for k, v in self._sums.items() if v} == {k: v for k, v in other._sums.items() if v}
 
     __hash__ = None  # type: ignore[assignment]  # mutable
-
-    def _add(self, sums: Mapping[Name, int]) -> None:
-        with _LOCK:
-            for name, value in sums.items():
-                if value:
-                    self._sums[name] += value
