@@ -1,6 +1,4 @@
 // Chooses the kernels of the best instruction set once, and splits large tasks over threads.
-//
-// Threads live for one call: nothing survives that a forked child could wait for, and an idle library costs nothing.
 
 #include <algorithm>
 #include <atomic>
@@ -8,12 +6,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <vector>
 
 #include "floating_point_mode.h"
 #include "tally.h"
+#include "workers.h"
 #include "xent.h"
 
 #ifdef __linux__
@@ -107,10 +105,10 @@ int usable_processors() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-// With fewer elements for each, a second thread costs more to start than it saves.
-constexpr std::size_t elements_per_thread = std::size_t{1} << 17;
-// Shares start on a multiple of this, so no two threads write to one cache line.
-constexpr std::size_t share_unit = 512;
+// With fewer elements for each, a second thread costs more to wake than it saves.
+constexpr std::size_t elements_per_thread = std::size_t{1} << 16;
+// What a thread takes at once: so much that taking it costs nothing, so little that all of them end together.
+constexpr std::size_t least_share = std::size_t{1} << 13, shares_per_thread = 16;
 
 void advance(Array& array, std::size_t n) {
   if (array.data) array.data += static_cast<std::ptrdiff_t>(n) * array.stride;
@@ -128,39 +126,28 @@ std::size_t paying_threads(std::size_t elements) {
   return std::min<std::size_t>(most, static_cast<std::size_t>(num_threads()));
 }
 
-// Calls work(i, start, length) for `count` shares of 0..n that start on multiples of `unit`, each on a thread.
+// Calls work(thread, start, length) for shares of 0..n, of at least `least` each.
 template <class Work>
-void split(std::size_t n, std::size_t count, std::size_t unit, const Work& work) {
-  const std::size_t share = n ? ((n - 1) / count / unit + 1) * unit : 0;
-  const auto run_share = [&](std::size_t i) {
+void split(std::size_t n, std::size_t threads, std::size_t least, const Work& work) {
+  if (threads == 1) {
     const DefaultFloatingPointMode mode;
-    const std::size_t start = std::min(n, i * share), end = std::min(n, start + share);
-    work(i, start, end - start);
-  };
-  std::vector<std::thread> others;
-  others.reserve(count - 1);
-  std::size_t next = 1;
-  try {
-    for (; next < count; ++next) others.emplace_back(run_share, next);
-  } catch (const std::system_error&) {
-    // The system has no thread to give: the shares that are left are done here, with the same bits.
+    return work(std::size_t{0}, std::size_t{0}, n);
   }
-  run_share(0);
-  for (; next < count; ++next) run_share(next);
-  for (std::thread& thread : others) thread.join();
+  const std::size_t share = std::max(least, n / (threads * shares_per_thread)) / least * least;
+  share_out((n + share - 1) / share, threads, [&](std::size_t thread, std::size_t i) {
+    const DefaultFloatingPointMode mode;
+    work(thread, i * share, std::min(share, n - i * share));
+  });
 }
 
-// As above for n elements; each thread has a total of its own, added up at the end.
+// As above for n elements; each thread has a total of its own, added up at the end. Shares are multiples of a cache
+// line, so no two threads write to one.
 template <class Work>
 void split_elements(std::size_t n, ExactSum* total, const Work& work) {
-  const std::size_t count = paying_threads(n);
-  if (count == 1) {
-    const DefaultFloatingPointMode mode;
-    return work(std::size_t{0}, n, total);
-  }
-  std::vector<ExactSum> totals(total ? count : 0);
-  split(n, count, share_unit, [&](std::size_t i, std::size_t start, std::size_t length) {
-    work(start, length, total ? &totals[i] : nullptr);
+  const std::size_t threads = paying_threads(n);
+  std::vector<ExactSum> totals(total ? threads - 1 : 0);
+  split(n, threads, least_share, [&](std::size_t thread, std::size_t start, std::size_t length) {
+    work(start, length, total && thread ? &totals[thread - 1] : total);
   });
   for (const ExactSum& one : totals) total->merge(one);
 }
@@ -191,17 +178,17 @@ void tally_cells(const float* logits, const std::uint8_t* labels, const float* l
 void run(const SoftmaxTask& task, std::size_t rows) {
   const std::size_t size = static_cast<std::size_t>(softmax_segment(task.logits_type));
   const std::size_t segments = task.classes ? (task.classes - 1) / size + 1 : 1;
-  const std::size_t count = paying_threads(rows * task.classes);
-  if (rows >= count) {
-    return split(rows, count, 1, [&](std::size_t, std::size_t start, std::size_t length) {
-      std::vector<SoftmaxSegment> sums(segments);
-      active->softmax_rows(task, start, length, sums.data());
+  const std::size_t threads = paying_threads(rows * task.classes);
+  std::vector<SoftmaxSegment> sums(segments * (rows < threads ? 1 : threads));
+  if (rows >= threads) {
+    const std::size_t least = std::max<std::size_t>(1, least_share / std::max<std::size_t>(1, task.classes));
+    return split(rows, threads, least, [&](std::size_t thread, std::size_t start, std::size_t length) {
+      active->softmax_rows(task, start, length, &sums[thread * segments]);
     });
   }
-  // Fewer rows than threads: each thread takes a share of each row's segments.
-  std::vector<SoftmaxSegment> sums(segments);
+  // Fewer rows than threads: the threads share the segments of each row.
   for (std::size_t row = 0; row < rows; ++row) {
-    split(segments, count, 1, [&](std::size_t, std::size_t first, std::size_t n) {
+    split(segments, threads, 1, [&](std::size_t, std::size_t first, std::size_t n) {
       active->softmax_summarise(task, row, first, n, sums.data());
     });
     SoftmaxRow state;
@@ -209,7 +196,7 @@ void run(const SoftmaxTask& task, std::size_t rows) {
       state = active->softmax_finish(task, row, sums.data(), segments);
     });
     if (!task.gradient.data) continue;
-    split(segments, count, 1,
+    split(segments, threads, 1,
           [&](std::size_t, std::size_t first, std::size_t n) { active->softmax_gradient(task, row, first, n, state); });
   }
 }

@@ -258,19 +258,79 @@ print("done")
     assert got.stdout == "done\n", got.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the threads in /proc")
+def test_no_worker_is_there_when_the_process_forks():
+    """Not in the child, and not in the parent either, whom Python would warn of threads; both start them again."""
+    code = """
+import os
+import numpy as np, xent
+threads = lambda: len(os.listdir("/proc/self/task"))
+before = threads()
+xent.set_num_threads(4)
+x = np.linspace(-9, 9, 4 * 131072, dtype=np.float32)
+call = lambda: xent.ufuncs.sigmoid_cross_entropy(x, x > 0, out=x.copy())
+call()
+assert threads() == before + 3, threads()
+child = os.fork()
+assert threads() == (before if child else 1), threads()
+call()
+assert threads() == (before if child else 1) + 3, threads()
+if not child:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print("done")
+"""
+    got = run(code, OPENBLAS_NUM_THREADS="1")
+    assert got.stdout == "done\n", got.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_forks_while_other_threads_compute():
+    """A fork waits for the shares under way; what other threads had begun is finished in the parent."""
+    code = """
+import os, signal, threading
+import numpy as np, xent
+xent.set_num_threads(3)
+x = np.linspace(-9, 9, 10**6, dtype=np.float32)
+mean = lambda: xent.sigmoid_cross_entropy_mean_and_grad(labels=x > 0, logits=x)[0]
+want, wrong, end = mean(), [], threading.Event()
+def work():
+    while not end.is_set():
+        wrong.extend([1] * (mean() != want))
+others = [threading.Thread(target=work) for _ in range(4)]
+[other.start() for other in others]
+for _ in range(30):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        os._exit(mean() != want)
+    assert os.waitpid(child, 0)[1] == 0
+end.set()
+[other.join() for other in others]
+assert not wrong
+print("done")
+"""
+    got = run(code)
+    assert got.stdout == "done\n", got.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limit on a process's memory")
 def test_no_thread_can_be_started():
-    """The shares of threads that do not start are done by the caller, with the same bits."""
+    """The caller does all of it, with the same bits."""
     code = """
-import resource
+import os, resource
 import numpy as np, xent
-xent.set_num_threads(8)
+threads = len(os.listdir("/proc/self/task"))
 x = np.linspace(-9, 9, 8 * 131072)
 z = x > 0
+xent.set_num_threads(1)
 want = xent.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
+xent.set_num_threads(8)
 resource.setrlimit(resource.RLIMIT_AS, (resource.getpagesize(), resource.RLIM_INFINITY))
 xent.ufuncs.sigmoid_cross_entropy(x, z, out=x)
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 assert (x == want).all()
+assert len(os.listdir("/proc/self/task")) == threads
 print("done")
 """
     got = run(code)

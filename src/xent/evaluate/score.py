@@ -44,10 +44,10 @@ def score(
             s3://bucket/folder, an object with `__arrow_c_stream__` (a table of PyArrow, Polars, DuckDB or pandas 3), or
             several of these; they count as one set of rows. Paths end in .parquet, .pq, .arrow, .feather, .ipc, .orc,
             .csv, .jsonl or .ndjson.
-        logits: the column of logits: float16, float32 or float64, infinities included; those of float16 are scored as
-            float32. In a CSV, which has no types,
-            any decimal text, read as float64. Or lists of these, all of one length, with a logit for each class; a CSV
-            has no lists. Several columns, each with its labels, are scored together, and by the names of the labels.
+        logits: the column of logits: float16 (scored as float32), float32 or float64, infinities included. In a CSV,
+            which has no types, any decimal text, read as float64. Or lists of these, all of one length, with a logit
+            for each class; a CSV has no lists. Several columns, each with its labels, are scored together, and by the
+            names of the labels.
         labels: the column of labels, each from 0 to 1: bool, integer or float; in a CSV also true and false. Where the
             logits are lists, integers: the index of the class in the list, from 0.
         by: columns to group by: text, numbers, dates. A missing key (null, nan, an empty CSV cell) is a group of its
