@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xent
-from xent.evaluate import InputError, Score, State, read, score
+from xent.evaluate import InputError, Score, read, score
 
 ROW_1 = "(the first row of data is row 1)"
 MEND = "correct the value or leave the row out"
