@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import glob
+import itertools
 import os
 import shutil
 import tempfile
@@ -142,26 +144,60 @@ def _stream_to_file(path: str) -> None:
 
 def _files(path: str) -> Iterator[File]:
     if "://" in path:
-        try:
-            filesystem, inner = pyarrow.fs.FileSystem.from_uri(path)
-            info = filesystem.get_file_info(inner)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            reason = printable(" ".join(str(error).split()))[:200]
-            raise InputError(f"{printable(path)}: cannot be opened: {reason}; check the address") from error
-        if info.type == pyarrow.fs.FileType.Directory:
-            yield from _in_folder(filesystem, inner, path)
-        else:
-            yield File(inner, filesystem, name=path)
+        yield from _at_address(path)
     elif os.path.isdir(path):
         yield from _in_folder(pyarrow.fs.LocalFileSystem(), path, path)
     elif glob.has_magic(path) and not os.path.exists(path):
         found = sorted(glob.glob(path, recursive=True))
         if not found:
-            raise InputError(f"{printable(path)}: matches no file; check the pattern")
+            raise _no_match(path)
         for one in found:
             yield from _files(one)
     else:
         yield File(path)
+
+
+def _at_address(address: str) -> Iterator[File]:
+    """The files at an address. They are named without what it says of keys and hosts, which are nobody's business."""
+    try:
+        filesystem, path = pyarrow.fs.FileSystem.from_uri(address)
+        scheme = address.partition("://")[0] + "://"
+        found = [filesystem.get_file_info(path)]
+        if glob.has_magic(path) and found[0].type == pyarrow.fs.FileType.NotFound:
+            parts = path.split("/")
+            base = "/".join(itertools.takewhile(lambda part: not glob.has_magic(part), parts))
+            found = filesystem.get_file_info(pyarrow.fs.FileSelector(base, recursive=True, allow_not_found=True))
+            found = sorted((one for one in found if _fits(one.path.split("/"), parts)), key=lambda one: one.path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = printable(" ".join(str(error).split()))[:200]
+        raise InputError(f"{printable(_public(address))}: cannot be opened: {reason}; check the address") from error
+    if not found:
+        raise _no_match(_public(address))
+    for one in found:
+        if one.type == pyarrow.fs.FileType.Directory:
+            yield from _in_folder(filesystem, one.path, scheme + one.path)
+        else:
+            yield File(one.path, filesystem, name=scheme + one.path)
+
+
+def _public(address: str) -> str:
+    """The address without user, password and options."""
+    scheme, _, rest = address.partition("?")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+def _fits(names: Sequence[str], patterns: Sequence[str]) -> bool:
+    """Whether a path fits a pattern, both split at the slashes; ** stands for any number of folders."""
+    if not patterns:
+        return not names
+    if patterns[0] == "**":
+        return _fits(names, patterns[1:]) or (len(names) > 0 and _fits(names[1:], patterns))
+    return len(names) > 0 and fnmatch.fnmatchcase(names[0], patterns[0]) and _fits(names[1:], patterns[1:])
+
+
+def _no_match(pattern: str) -> InputError:
+    return InputError(f"{printable(pattern)}: matches no file; check the pattern")
 
 
 def _in_folder(filesystem: pyarrow.fs.FileSystem, folder: str, name: str) -> Iterator[File]:
