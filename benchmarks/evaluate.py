@@ -1,11 +1,16 @@
-"""Time `xent.evaluate.score` on one large file beside reading it, pandas with scikit-learn, and DuckDB's SQL.
+"""Time `xent.evaluate.score` on large files beside reading them, pandas with scikit-learn, and DuckDB's SQL.
 
-    python benchmarks/evaluate.py [--rows 100_000_000] [--rounds 3] [--file predictions.parquet]
+    python benchmarks/evaluate.py [--rows 100_000_000] [--rounds 3] [--folder .]
 
-The file is seeded: float32 logits, bool labels, and a key of 10^5 values. Every contender runs in a process of its
-own, in turn within each round; imports are not timed. A line for each says its best and median seconds, the median
-ratio of its time to that of the reading in the same round, the most memory it held, and how far its mean is from the
-truth: the exact mean of the losses of the same logits in float64. The groups are scored in a file of a tenth the rows.
+The files are seeded, and hold the same float32 logits, bool labels, and a key of 10^5 values: one as PyArrow writes it
+if not told otherwise (Snappy, dictionaries where they help), one without either, as suits random numbers. Every
+contender runs in a process of its own, in turn within each round; imports are not timed. A line for each says its best
+and median seconds, the median ratios of its time to those of the reading and of xent in the same round, the most memory
+it held, and how far its mean is from the truth: the exact mean of the losses of the same logits in float64. The groups
+are scored in a file of a tenth the rows.
+
+DuckDB is timed twice: for the mean loss alone, and for what a report of xent's holds: by bins the sums of labels and
+predictions, of losses and their squares, and the histogram of losses.
 """
 
 from __future__ import annotations
@@ -27,6 +32,8 @@ import pyarrow.parquet as pq
 
 CHUNK = 1 << 20
 RESULTS = Path(__file__).parent / "results" / "amd-epyc-2-cores" / "evaluate"
+COLUMNS = ["contender", "encoding", "rows", "best_s", "median_s"]
+COLUMNS += ["ratio_to_reading", "ratio_to_xent", "peak_mib", "relative_error"]
 TIMED = """
 import json, re, sys, time
 path = sys.argv[1]
@@ -38,25 +45,50 @@ seconds = time.perf_counter() - start
 memory = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
 print(json.dumps([seconds, mean, memory]))
 """
+READING, XENT = "pyarrow, reading alone", "xent"
 CONTENDERS = {
-    "pyarrow, reading alone": (
+    READING: (
         "import pyarrow.dataset as ds",
         """
-rows = sum(len(b) for b in ds.dataset(path).scanner(columns=["logit", "label"], batch_readahead=2).to_batches())
+rows = sum(len(b) for b in ds.dataset(path).scanner(columns=["logit", "label"]).to_batches())
 mean = None
 """,
     ),
-    "xent": (
+    "pyarrow, reading as xent does": (
+        "import pyarrow.dataset as ds",
+        """
+form = ds.ParquetFileFormat(default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False))
+options = {"columns": ["logit", "label"], "batch_size": 1 << 20, "batch_readahead": 2}
+rows = sum(len(b) for b in ds.dataset(path, format=form).scanner(**options).to_batches())
+mean = None
+""",
+    ),
+    XENT: (
         "from xent.evaluate import score",
         'mean = score(path, logits="logit", labels="label").overall.mean_loss',
     ),
-    "DuckDB": (
+    "DuckDB, mean alone": (
         "import duckdb",
         '''
 mean = duckdb.sql(f"""
     select avg(greatest(x, 0) - x * z + ln(1 + exp(-abs(x))))
     from (select logit::double x, label::int z from '{path}')
 """).fetchall()[0][0]
+''',
+    ),
+    "DuckDB, what a report holds": (
+        "import duckdb",
+        '''
+bins = duckdb.sql(f"""
+    select floor(least(greatest(4 * x, -65), 64)), z, floor(log2(loss)),
+        count(*), sum(loss), sum(loss * loss), sum(1 / (1 + exp(-x)))
+    from (
+        select x, z, greatest(x, 0) - x * z + ln(1 + exp(-abs(x))) loss
+        from (select logit::double x, label::int z from '{path}')
+    )
+    group by all
+""").fetchall()
+mean = sum(row[4] for row in bins) / sum(row[3] for row in bins)
 ''',
     ),
     "pandas and scikit-learn": (
@@ -67,24 +99,26 @@ mean = float(sklearn.metrics.log_loss(data["label"], scipy.special.expit(data["l
 """,
     ),
 }
+ENCODINGS = {"default": {}, "plain": {"compression": None, "use_dictionary": False}}
 GROUPS = (
     "from xent.evaluate import score",
     'mean = score(path, logits="logit", labels="label", by="key").overall.mean_loss',
 )
 
 
-def make(path: Path, rows: int) -> None:
-    """Write the file, unless it is there."""
+def make(path: Path, rows: int, encoding: str) -> Path:
+    """Write the file, unless it is there; returns its path."""
     if path.exists():
-        return
+        return path
     random = np.random.default_rng(20130101)
     schema = pa.schema({"logit": pa.float32(), "label": pa.bool_(), "key": pa.int32()})
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(path, schema, **ENCODINGS[encoding]) as writer:
         for start in range(0, rows, CHUNK):
             n = min(CHUNK, rows - start)
             logit = random.normal(-1, 2.5, n).astype(np.float32)
             label = random.random(n) < 1 / (1 + np.exp(-logit))
             writer.write_table(pa.table([logit, label, random.integers(0, 100_000, n, np.int32)], schema=schema))
+    return path
 
 
 def truth(path: Path) -> float:
@@ -110,40 +144,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--file", type=Path, default=Path("predictions.parquet"))
+    parser.add_argument("--folder", type=Path, default=Path())
     options = parser.parse_args()
-    make(options.file, options.rows)
-    small = options.file.with_stem(options.file.stem + "-groups")
-    make(small, options.rows // 10)
-    exact = truth(options.file)
+    files = {
+        encoding: make(options.folder / f"predictions-{encoding}.parquet", options.rows, encoding)
+        for encoding in ENCODINGS
+    }
+    small = make(options.folder / "predictions-groups.parquet", options.rows // 10, "default")
+    exact = truth(files["default"])  # the rows are the same in both
 
-    results = {name: [] for name in CONTENDERS}
-    for _ in range(options.rounds):
-        for name, code in CONTENDERS.items():
-            results[name].append(run(options.file, *code))
-            print(f"{name}: {results[name][-1][0]:.2f} s", file=sys.stderr)
-    reading = [seconds for seconds, _, _ in results["pyarrow, reading alone"]]
     lines = []
-    for name, of_rounds in results.items():
-        seconds = [one[0] for one in of_rounds]
-        ratio = statistics.median(a / b for a, b in zip(seconds, reading, strict=True))
-        mean = of_rounds[0][1]
-        off = math.nan if mean is None else abs(mean - exact) / exact
-        lines.append(
-            [name, options.rows, min(seconds), statistics.median(seconds), ratio, max(o[2] for o in of_rounds), off]
-        )
+    for encoding, file in files.items():
+        results = {name: [] for name in CONTENDERS}
+        for _ in range(options.rounds):
+            for name, code in CONTENDERS.items():
+                results[name].append(run(file, *code))
+                print(f"{encoding}, {name}: {results[name][-1][0]:.2f} s", file=sys.stderr)
+        seconds = {name: [one[0] for one in of_rounds] for name, of_rounds in results.items()}
+        for name, of_rounds in results.items():
+            mine, mean = seconds[name], of_rounds[0][1]
+            ratios = [
+                statistics.median(a / b for a, b in zip(mine, seconds[to], strict=True)) for to in (READING, XENT)
+            ]
+            off = math.nan if mean is None else abs(mean - exact) / exact
+            memory = max(one[2] for one in of_rounds)
+            lines.append([name, encoding, options.rows, min(mine), statistics.median(mine), *ratios, memory, off])
     seconds, mean, memory = run(small, *GROUPS)
+    off = abs(mean - truth(small)) / mean
     lines.append(
-        ["xent, 10^5 groups", options.rows // 10, seconds, seconds, math.nan, memory, abs(mean - truth(small)) / exact]
+        ["xent, 10^5 groups", "default", options.rows // 10, seconds, seconds, math.nan, math.nan, memory, off]
     )
 
     RESULTS.mkdir(parents=True, exist_ok=True)
     with open(RESULTS / f"{datetime.date.today()}.csv", "w", newline="") as file:
         for out in (file, sys.stdout):
             writer = csv.writer(out, lineterminator=os.linesep if out is sys.stdout else "\n")
-            writer.writerow(
-                ["contender", "rows", "best_s", "median_s", "ratio_to_reading", "peak_mib", "relative_error"]
-            )
+            writer.writerow(COLUMNS)
             writer.writerows(lines)
 
 
