@@ -8,15 +8,13 @@ Needs Java, and `xent` on every machine.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from xent.evaluate import State, score
-
-FLIGHTS = str(Path(__file__).with_name("flights.parquet"))
+from same_bits import FLIGHTS, check
+from xent.evaluate import State
 
 
 def limbs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -42,21 +40,9 @@ def main() -> None:
         .groupBy("carrier", "sum", "index", "limb")
         .agg(F.sum("value").alias("value"))
     )
-    states = defaultdict(State)
-    for carrier, *limb in sums.collect():
-        states[carrier].add_limb(*limb)
+    added = sums.toArrow()
     spark.stop()
-
-    whole = State()
-    for state in states.values():
-        whole.merge(state)
-    report = score(FLIGHTS, logits="logit", labels="late", by="carrier")
-    assert repr(whole.compute()) == repr(report.overall)
-    assert (whole.bins(), whole.losses()) == (report.bins, report.losses)
-    assert len(states) == len(report.groups)
-    for group in report.groups:
-        assert repr(states[group.key[0]].compute()) == repr(group.score)
-    print(f"{len(states)} carriers, {whole.compute().rows} flights, mean loss {whole.compute().mean_loss}: bits equal")
+    check(added)
 
 
 if __name__ == "__main__":
