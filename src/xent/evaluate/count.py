@@ -44,8 +44,9 @@ class Groups:
 
     def finish(self) -> Iterator[tuple[Key, int, list[Sum]]]:
         """The key of each group, its rows, and its sum of each column."""
-        for key, number in self._numbers.items():
-            yield key, *self._sums.finish(number)
+        if self._sums is not None:
+            for key, number in self._numbers.items():
+                yield key, *self._sums.finish(number)
 
 
 def _dense(code: np.ndarray) -> np.ndarray:
