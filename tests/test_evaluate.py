@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 import xent
-from xent.evaluate import Score, read, score
+from xent.evaluate import Score, count, engine, read, score
 
 
 def exact_mean(values):
@@ -130,7 +130,10 @@ def test_batches_files_formats_and_order_do_not_change_a_bit(tmp_path, monkeypat
     data["month"] = data["month"].astype(str)
     one = write(tmp_path / "one.parquet", data)
     whole = score(one, logits="logit", labels="label", by=["carrier", "month"])
+    overall = score(one, logits="logit", labels="label").overall
     monkeypatch.setattr(read, "BATCH_ROWS", rows)
+    monkeypatch.setattr(engine, "PIECE_ROWS", 11)
+    monkeypatch.setattr(count, "CHUNK", 5)
     monkeypatch.setattr(read, "CSV_BLOCK_BYTES", 64 + rows)
     order = np.random.default_rng(2).permutation(1000)
     files = []
@@ -138,6 +141,7 @@ def test_batches_files_formats_and_order_do_not_change_a_bit(tmp_path, monkeypat
         files.append(write(tmp_path / name, {key: column[part] for key, column in data.items()}))
     for paths in ([one], files, files[::-1]):
         assert score(paths, logits="logit", labels="label", by=["carrier", "month"]) == whole
+        assert score(paths, logits="logit", labels="label").overall == overall
 
 
 def test_infinite_logits_are_scored(tmp_path):

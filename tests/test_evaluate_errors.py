@@ -1,5 +1,7 @@
 """What cannot be scored: every error word for word, truncated and damaged files, and any text at all."""
 
+import math
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.feather
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from test_evaluate import columns, write
-from xent.evaluate import InputError, read, score
+from xent.evaluate import InputError, engine, read, score
 
 ROW_1 = "(the first row of data is row 1)"
 MEND = "correct the value or leave the row out"
@@ -139,8 +141,10 @@ def test_what_pyarrow_says_is_passed_on_in_one_line(tmp_path, name, content, kin
     assert text.count(str(tmp_path)) == 1
 
 
-def test_the_row_of_an_error_counts_from_the_file_s_first_in_any_batch(tmp_path, monkeypatch):
-    monkeypatch.setattr(read, "BATCH_ROWS", 7)
+@pytest.mark.parametrize(("batch", "piece"), [(7, 100), (100, 9), (30, 11)])
+def test_the_row_of_an_error_counts_from_the_file_s_first_in_any_batch(tmp_path, monkeypatch, batch, piece):
+    monkeypatch.setattr(read, "BATCH_ROWS", batch)
+    monkeypatch.setattr(engine, "PIECE_ROWS", piece)
     monkeypatch.setattr(read, "CSV_BLOCK_BYTES", 64)
     data = {"x": np.zeros(100), "z": np.zeros(100)}
     good = write(tmp_path / "good.csv", data)
