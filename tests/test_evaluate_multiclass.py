@@ -13,6 +13,7 @@ import pytest
 import xent
 from xent.cli import main
 from xent.evaluate import InputError, Score, State, read, score
+from xent.evaluate.check import Columns
 
 ROW_1 = "(the first row of data is row 1)"
 MEND = "correct the value or leave the row out"
@@ -279,3 +280,13 @@ def test_the_command_scores_and_refuses(tmp_path, monkeypatch, capsys):
     code, out, err = run(bad)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"xent eval: {bad}: column 'z', row 1 {ROW_1}: got 2, expected a class from 0 to 1")
+
+
+def test_parts_have_as_many_logits_as_those_of_single_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(read, "PART_ROWS", 1000)
+    data = columns(500, k=4)
+    path = write(tmp_path / "p.parquet", {**data, "x": lists(data["x"])}, rows=50)
+    lone = write(tmp_path / "lone.parquet", {**data, "x": data["x"][:, 0]}, rows=50)
+    for file, parts in ((path, 2), (lone, 1)):
+        source = read.Source(read.File(str(file)), Columns((("x", "z"),)))
+        assert [part.rows for part in source.parts()] == [500 // parts] * parts

@@ -24,7 +24,7 @@ from xent.evaluate.columns import is_list
 # rows fewer, so that the logits are not more.
 BATCH_ROWS = 1 << 20
 CSV_BLOCK_BYTES = 1 << 22  # also the longest line that a CSV, or a file of JSON lines, may have
-PART_ROWS = 1 << 26  # what one task reads of a Parquet file, which can be entered at any row group
+PART_ROWS = 1 << 25  # what one task reads of a Parquet file, which can be entered at any row group; fewer rows of lists
 
 FORMATS = {
     ".parquet": "Parquet",
@@ -93,7 +93,8 @@ class Source:
                 return [Part(0, None, 0, max(1, self._count_rows()), self.bytes)]
             groups = self._fragment.row_groups
             starts = [0, *itertools.accumulate(group.num_rows for group in groups)]
-            cuts = [i for i in range(1, len(groups)) if starts[i - 1] // PART_ROWS < starts[i] // PART_ROWS]
+            size = max(1, PART_ROWS // (self.classes or 1))
+            cuts = [i for i in range(1, len(groups)) if starts[i - 1] // size < starts[i] // size]
             return [
                 Part(
                     i, tuple(range(a, b)), starts[a], starts[b] - starts[a], sum(g.total_byte_size for g in groups[a:b])

@@ -56,7 +56,7 @@ def score(
         probabilities: the logits are probabilities from 0 to 1, converted here with all digits they have. The report
             counts those that are exactly 0 or 1, whose logits are infinite.
         skip_invalid: leave rows out that cannot be scored, and count them, instead of raising an error.
-        state: a Parquet file that keeps what is done, written after each file (and each 2^26 rows of a Parquet file).
+        state: a Parquet file that keeps what is done, written after each file (and each 2^25 logits of a Parquet file).
             Where it exists, its files are not read again, if they have not changed.
         executor: of PEP 3148, such as a process pool or `dask.distributed.Client.get_executor()`: it is given the files
             in parts. Without it, threads of this process do the work.
