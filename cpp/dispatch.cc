@@ -103,6 +103,11 @@ constexpr std::size_t elements_per_thread = std::size_t{1} << 16;
 // What a thread takes at once: so much that taking it costs nothing, so little that all of them end together.
 constexpr std::size_t least_share = std::size_t{1} << 13, shares_per_thread = 16;
 
+// Results as large as most last-level caches are written past them: nobody would find them there.
+constexpr std::size_t cache_size = std::size_t{1} << 25;
+
+std::size_t size_of(Type logits) { return logits == Type::f64 ? 8 : logits == Type::f32 ? 4 : 2; }
+
 void advance(Array& array, std::size_t n) {
   if (array.data) array.data += static_cast<std::ptrdiff_t>(n) * array.stride;
 }
@@ -148,9 +153,13 @@ void split_elements(std::size_t n, ExactSum* total, const Work& work) {
 }  // namespace
 
 void run(const Task& task, std::size_t n) {
+  std::size_t results = 0;
+  for (const Array* array : {&task.loss, &task.gradient, &task.hessian}) results += array->data ? n : 0;
+  const bool past_caches = results * size_of(task.logits_type) >= cache_size;
   split_elements(n, task.total, [&](std::size_t start, std::size_t length, ExactSum* total) {
     Task share = from(task, start);
     share.total = total;
+    share.past_caches = past_caches;
     active->run(share, length);
   });
 }

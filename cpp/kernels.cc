@@ -7,11 +7,14 @@ namespace XENT_NAMESPACE {
 
 template <class Format>
 static void run_format(const Task& task, size_t n) {
-  const bool loss = task.loss.data || task.total;
+  const bool gradient = task.gradient.data;
   if (task.pos_weight.data) return loop<Format, loss_wanted | weighted>(task, n);
   if (task.hessian.data) return loop<Format, gradient_wanted | hessian_wanted>(task, n);
-  if (!task.gradient.data) return loop<Format, loss_wanted>(task, n);
-  return loss ? loop<Format, loss_wanted | gradient_wanted>(task, n) : loop<Format, gradient_wanted>(task, n);
+  if (task.total)
+    return gradient ? loop<Format, total_wanted | gradient_wanted>(task, n) : loop<Format, total_wanted>(task, n);
+  if (task.loss.data)
+    return gradient ? loop<Format, loss_wanted | gradient_wanted>(task, n) : loop<Format, loss_wanted>(task, n);
+  return loop<Format, gradient_wanted>(task, n);
 }
 
 // Calls f(Format{}) with the format of a type.

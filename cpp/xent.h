@@ -34,7 +34,8 @@ struct Task {
   Array logits, labels, pos_weight;  // pos_weight: float64
   Array loss, gradient, hessian;     // of the logits' type
   double divisor = 1;                // the gradient is divided by it before it is rounded
-  ExactSum* total = nullptr;         // gains every rounded loss
+  ExactSum* total = nullptr;         // gains every rounded loss, none of which is written
+  bool past_caches = false;          // how results are written; `run` decides
 };
 
 // Runs `task` over n elements with as many threads as pay, in the default floating-point mode, and restores the
