@@ -22,7 +22,7 @@ SAMPLE = 1_000_000
 """Nanoseconds that one timing of a small case lasts at least; calls that are shorter are repeated."""
 LARGE = 1_000_000
 """Elements from which on a call is timed alone."""
-PAUSE = 0.001
+PAUSE = 0.005
 """Seconds before each timing, in which the threads of the one before come to rest: some spin when they are done."""
 
 
@@ -141,6 +141,8 @@ def interleave(
         for name, run in runs.items():
             count = range(repeats[name])
             pause(PAUSE)
+            if repeat:
+                run()
             begin = clock()
             for _ in count:
                 run()
