@@ -24,7 +24,7 @@
 #define XENT_DECLARE(isa)                                                                                              \
   namespace isa {                                                                                                      \
   void run(const Task&, std::size_t n);                                                                                \
-  void add(Array, std::size_t n, ExactSum&);                                                                           \
+  void add(Type, Array, std::size_t n, ExactSum&);                                                                     \
   void softmax_rows(const SoftmaxTask&, std::size_t start, std::size_t count, SoftmaxSegment*);                        \
   void softmax_summarise(const SoftmaxTask&, std::size_t row, std::size_t first, std::size_t count, SoftmaxSegment*);  \
   SoftmaxRow softmax_finish(const SoftmaxTask&, std::size_t row, const SoftmaxSegment*, std::size_t count);            \
@@ -164,11 +164,11 @@ void run(const Task& task, std::size_t n) {
   });
 }
 
-void add(Array values, std::size_t n, ExactSum& total) {
+void add(Type type, Array values, std::size_t n, ExactSum& total) {
   split_elements(n, &total, [&](std::size_t start, std::size_t length, ExactSum* sum) {
     Array share = values;
     advance(share, start);
-    active->add(share, length, *sum);
+    active->add(type, share, length, *sum);
   });
 }
 
