@@ -10,7 +10,7 @@ import torch
 from .. import _core, ufuncs
 from .. import _formulas as formulas
 from ..exact import ExactSum
-from ._eager import applied, array, card_kernels, differentiates, empty_like, has_kernel
+from ._eager import TYPES, applied, array, card_kernels, differentiates, empty_like, has_kernel, on_card
 from ._operations import Operations, chain, wide
 
 Tensor = torch.Tensor
@@ -48,15 +48,20 @@ def card(x: Tensor, z: Tensor, w: Tensor | None = None) -> Any:
     return card_kernels(x, z) if w is None else None
 
 
-def total(x: Tensor, z: Tensor, _: None, divisor: float, out: Tensor | None) -> ExactSum | Tensor:
-    """Return the sum of plain losses, exact on the CPU; ``out`` takes the gradient divided by ``divisor``."""
-    if kernels := card(x, z):
-        return kernels.sigmoid(x, z, total=True, out=out, divisor=divisor)[2]
-    return exact_total(x, z, divisor, out)
+def mean(x: Tensor, z: Tensor, _: None, count: int, divisor: float, gradient: Tensor | None) -> float | Tensor:
+    """Return the sum of plain losses over ``count``, exact on the CPU; the gradient is divided by ``divisor``."""
+    if on_card(x):
+        return card(x, z).sigmoid(x, z, total=True, out=gradient, divisor=divisor)[2] / count
+    if not (x.is_contiguous() and z.is_contiguous()):
+        return total(x, z, None, divisor, gradient)._rounded(count)
+    at = 0 if gradient is None else gradient.data_ptr()
+    return _core.sigmoid_cross_entropy_mean_at(
+        x.data_ptr(), z.data_ptr(), at, x.numel(), TYPES[x.dtype], TYPES[z.dtype], divisor, count
+    )
 
 
-def exact_total(x: Tensor, z: Tensor, divisor: float = 1, out: Tensor | None = None) -> ExactSum:
-    """The same on the CPU."""
+def total(x: Tensor, z: Tensor, _: None = None, divisor: float = 1, out: Tensor | None = None) -> ExactSum:
+    """Return the exact sum of plain losses on the CPU; ``out`` takes the gradient divided by ``divisor``."""
     sum_ = ExactSum()
     gradient = None if out is None else array(out)
     sum_._add(x.numel(), _core.sigmoid_cross_entropy_total(array(x), array(z), gradient, float(divisor)))

@@ -13,7 +13,7 @@ import torch
 from .. import _core, ufuncs
 from .. import _formulas as formulas
 from ..exact import ExactSum
-from ._eager import applied, array, card_kernels, differentiates, empty_like, has_kernel
+from ._eager import TYPES, applied, array, card_kernels, differentiates, empty_like, has_kernel, on_card
 from ._operations import Operations, chain, wide
 
 Tensor = torch.Tensor
@@ -45,10 +45,23 @@ def card(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> Any:
     return None if z.ndim == x.ndim else card_kernels(x, z, ignored)
 
 
-def total(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Tensor | None) -> ExactSum | Tensor:
-    """Return the sum of plain losses, exact on the CPU; ``out`` takes the gradient divided by ``divisor``."""
-    if card(x, z, ignored):
-        return _on_card(x, z, ignored, divisor, out).sum(dtype=torch.float64)
+def mean(
+    x: Tensor, z: Tensor, ignored: Tensor | None, count: int, divisor: float, gradient: Tensor | None
+) -> float | Tensor:
+    """Return the sum of plain losses over ``count``, exact on the CPU; the gradient is divided by ``divisor``."""
+    if on_card(x):
+        return _on_card(x, z, ignored, divisor, gradient).sum(dtype=torch.float64) / count
+    if ignored is not None or not (x.is_contiguous() and z.is_contiguous()):
+        return total(x, z, ignored, divisor, gradient)._rounded(count)
+    at, classes = 0 if gradient is None else gradient.data_ptr(), x.shape[-1]
+    rows, sparse = x.numel() // classes, z.ndim != x.ndim
+    return _core.softmax_cross_entropy_mean_at(
+        x.data_ptr(), z.data_ptr(), at, rows, classes, TYPES[x.dtype], TYPES[z.dtype], sparse, divisor, count
+    )
+
+
+def total(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Tensor | None) -> ExactSum:
+    """Return the exact sum of plain losses on the CPU; ``out`` takes the gradient divided by ``divisor``."""
     return ExactSum(array(loss(x, z, ignored) if out is None else _both(x, z, ignored, float(divisor), out)))
 
 
