@@ -2,6 +2,7 @@
 
 #include "tensors.h"
 
+#include <cstring>
 #include <vector>
 
 #include "xent.h"
@@ -33,9 +34,9 @@ double sigmoid_cross_entropy_mean_at(std::uintptr_t logits, std::uintptr_t label
   return total.over(count);
 }
 
-double softmax_cross_entropy_mean_at(std::uintptr_t logits, std::uintptr_t labels, std::uintptr_t gradient,
-                                     std::size_t rows, std::size_t classes, int logits_type, int labels_type,
-                                     bool sparse, double divisor, std::uint64_t count) {
+double softmax_cross_entropy_mean_at(std::uintptr_t logits, std::uintptr_t labels, std::uintptr_t ignored,
+                                     std::uintptr_t gradient, std::size_t rows, std::size_t classes, int logits_type,
+                                     int labels_type, bool sparse, double divisor, std::uint64_t count) {
   SoftmaxTask task;
   task.logits_type = static_cast<Type>(logits_type);
   task.labels_type = static_cast<Type>(labels_type);
@@ -45,10 +46,16 @@ double softmax_cross_entropy_mean_at(std::uintptr_t logits, std::uintptr_t label
   task.labels = matrix(labels, task.labels_type, sparse ? 1 : classes);
   task.gradient = matrix(gradient, task.logits_type, classes);
   task.divisor = divisor;
-  const std::ptrdiff_t size = size_of(task.logits_type);
-  std::vector<char> losses(rows * static_cast<std::size_t>(size));
-  task.loss = {losses.data(), size};
+  const auto size = static_cast<std::size_t>(size_of(task.logits_type));
+  std::vector<char> losses(rows * size);
+  task.loss = {losses.data(), size_of(task.logits_type)};
   run(task, rows);
+  const auto* skipped = reinterpret_cast<const bool*>(ignored);
+  for (std::size_t row = 0; skipped && row < rows; ++row) {
+    if (!skipped[row]) continue;
+    std::memset(losses.data() + row * size, 0, size);
+    if (gradient) std::memset(task.gradient.data + row * classes * size, 0, classes * size);
+  }
   ExactSum total;
   add(task.logits_type, task.loss, rows, total);
   return total.over(count);

@@ -15,10 +15,11 @@ double sigmoid_cross_entropy_mean_at(std::uintptr_t logits, std::uintptr_t label
                                      std::size_t n, int logits_type, int labels_type, double divisor,
                                      std::uint64_t count);
 
-// The same of rows of `classes`; labels that are sparse are int64.
-double softmax_cross_entropy_mean_at(std::uintptr_t logits, std::uintptr_t labels, std::uintptr_t gradient,
-                                     std::size_t rows, std::size_t classes, int logits_type, int labels_type,
-                                     bool sparse, double divisor, std::uint64_t count);
+// The same of rows of `classes`; labels that are sparse are int64. Of the rows where `ignored` is true, if it is given,
+// loss and gradient are 0, whatever stands in them.
+double softmax_cross_entropy_mean_at(std::uintptr_t logits, std::uintptr_t labels, std::uintptr_t ignored,
+                                     std::uintptr_t gradient, std::size_t rows, std::size_t classes, int logits_type,
+                                     int labels_type, bool sparse, double divisor, std::uint64_t count);
 
 // Whether all of n int64 labels are classes, and none is the one to ignore.
 bool are_classes_at(std::uintptr_t labels, std::size_t n, std::int64_t classes, std::int64_t ignored);

@@ -123,9 +123,7 @@ def test_the_means_of_the_core_are_these(pairs, count):
     """The core divides by itself where a sum is wanted as a number only: with the very bits of Python's division."""
     x, z = np.array(pairs, np.float64).reshape(-1, 2).T.copy()
     float64 = _core.types.index("float64")
-    got = _core.sigmoid_cross_entropy_mean_at(
-        x.ctypes.data, z.ctypes.data, 0, len(x), float64, float64, 1.0, count
-    )
+    got = _core.sigmoid_cross_entropy_mean_at(x.ctypes.data, z.ctypes.data, 0, len(x), float64, float64, 1.0, count)
     with np.errstate(over="ignore"):
         want = xent.sigmoid_cross_entropy_total(labels=z, logits=x)._rounded(count)
     np.testing.assert_array_equal(oracle.bits(np.float64(got)), oracle.bits(np.float64(want)))

@@ -37,6 +37,7 @@ def sigmoid_cross_entropy_mean_at(
 def softmax_cross_entropy_mean_at(
     logits: int,
     labels: int,
+    ignored: int,
     gradient: int,
     rows: int,
     classes: int,

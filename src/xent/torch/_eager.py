@@ -78,7 +78,7 @@ def differentiates(*tensors: Tensor | None) -> bool:
     Transforms that are compiled differentiate the operations of the formulas themselves: Dynamo has no rules for both.
     """
     transformed = _C._are_functorch_transforms_active()
-    if compiler.is_compiling() and transformed:
+    if transformed and compiler.is_compiling():
         return False
     if transformed or forward_ad._current_level >= 0:
         return True
@@ -94,6 +94,11 @@ def array(tensor: Tensor) -> np.ndarray:
     if tensor.dtype is bfloat16:
         return tensor.detach().view(torch.int16).numpy().view(_bfloat16())
     return tensor.numpy(force=True)  # by force only detached: all else that it does is done already
+
+
+def address(tensor: Tensor | None) -> int:
+    """Return where the tensor's memory begins; 0 for none."""
+    return 0 if tensor is None else tensor.data_ptr()
 
 
 def empty_like(tensor: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ import torch
 from .. import _core, ufuncs
 from .. import _formulas as formulas
 from ..exact import ExactSum
-from ._eager import TYPES, applied, array, card_kernels, differentiates, empty_like, has_kernel, on_card
-from ._operations import Operations, chain, wide
+from ._eager import TYPES, address, applied, array, card_kernels, differentiates, empty_like, has_kernel, on_card
+from ._operations import Operations, ValueAndGrad, chain, wide
 
 Tensor = torch.Tensor
 
@@ -54,9 +54,8 @@ def mean(x: Tensor, z: Tensor, _: None, count: int, divisor: float, gradient: Te
         return card(x, z).sigmoid(x, z, total=True, out=gradient, divisor=divisor)[2] / count
     if not (x.is_contiguous() and z.is_contiguous()):
         return total(x, z, None, divisor, gradient)._rounded(count)
-    at = 0 if gradient is None else gradient.data_ptr()
     return _core.sigmoid_cross_entropy_mean_at(
-        x.data_ptr(), z.data_ptr(), at, x.numel(), TYPES[x.dtype], TYPES[z.dtype], divisor, count
+        x.data_ptr(), z.data_ptr(), address(gradient), x.numel(), TYPES[x.dtype], TYPES[z.dtype], divisor, count
     )
 
 
@@ -94,10 +93,8 @@ def _by_weight(x: Tensor, z: Tensor, w: Tensor) -> tuple[Any, Any]:
     return z * formulas.softplus(xp, -x), z * formulas.gradient(xp, x, torch.ones_like(x))
 
 
-class _Reverse(torch.autograd.Function):
+class _Reverse(ValueAndGrad):
     """Losses and gradient, differentiable backwards to any order."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor, z: Tensor, w: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -112,13 +109,6 @@ class _Reverse(torch.autograd.Function):
         xp, parts = Operations(x), wide(x, z, w)
         value = _kernel_loss(x, z, w) if kernel else formulas.loss(xp, *parts).to(x.dtype)
         return value, formulas.gradient(xp, *parts).to(x.dtype)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
-        """Keep the inputs and the gradient."""
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*inputs, output[1])
-        ctx.save_for_forward(*inputs, output[1])
 
     @staticmethod
     def backward(ctx: Any, *outer: Any) -> Any:
