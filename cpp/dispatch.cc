@@ -106,8 +106,6 @@ constexpr std::size_t least_share = std::size_t{1} << 13, shares_per_thread = 16
 // Results as large as most last-level caches are written past them: nobody would find them there.
 constexpr std::size_t cache_size = std::size_t{1} << 25;
 
-std::size_t size_of(Type logits) { return logits == Type::f64 ? 8 : logits == Type::f32 ? 4 : 2; }
-
 void advance(Array& array, std::size_t n) {
   if (array.data) array.data += static_cast<std::ptrdiff_t>(n) * array.stride;
 }

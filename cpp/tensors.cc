@@ -10,10 +10,10 @@
 namespace xent {
 namespace {
 
-Array array(std::uintptr_t address, Type type) { return {reinterpret_cast<char*>(address), size_of(type)}; }
+Array array(std::uintptr_t address, Type type) { return {reinterpret_cast<char*>(address), stride_of(type)}; }
 
 Matrix matrix(std::uintptr_t address, Type type, std::size_t columns) {
-  return {reinterpret_cast<char*>(address), static_cast<std::ptrdiff_t>(columns) * size_of(type), size_of(type)};
+  return {reinterpret_cast<char*>(address), static_cast<std::ptrdiff_t>(columns) * stride_of(type), stride_of(type)};
 }
 
 }  // namespace
@@ -46,9 +46,9 @@ double softmax_cross_entropy_mean_at(std::uintptr_t logits, std::uintptr_t label
   task.labels = matrix(labels, task.labels_type, sparse ? 1 : classes);
   task.gradient = matrix(gradient, task.logits_type, classes);
   task.divisor = divisor;
-  const auto size = static_cast<std::size_t>(size_of(task.logits_type));
+  const std::size_t size = size_of(task.logits_type);
   std::vector<char> losses(rows * size);
-  task.loss = {losses.data(), size_of(task.logits_type)};
+  task.loss = {losses.data(), stride_of(task.logits_type)};
   run(task, rows);
   const auto* skipped = reinterpret_cast<const bool*>(ignored);
   for (std::size_t row = 0; skipped && row < rows; ++row) {

@@ -25,10 +25,11 @@ enum class Type : std::uint8_t { f16, bf16, f32, f64, boolean, i8, u8, i16, u16,
 // What the numbers of the types stand for.
 constexpr struct {
   const char* name;
-  std::ptrdiff_t size;
+  std::size_t size;
 } types[] = {{"float16", 2}, {"bfloat16", 2}, {"float32", 4}, {"float64", 8}, {"bool", 1},  {"int8", 1},  {"uint8", 1},
              {"int16", 2},   {"uint16", 2},   {"int32", 4},   {"uint32", 4},  {"int64", 8}, {"uint64", 8}};
-constexpr std::ptrdiff_t size_of(Type type) { return types[static_cast<int>(type)].size; }
+constexpr std::size_t size_of(Type type) { return types[static_cast<int>(type)].size; }
+constexpr std::ptrdiff_t stride_of(Type type) { return static_cast<std::ptrdiff_t>(size_of(type)); }  // of neighbours
 
 // Elements `stride` bytes apart; a null `data` says that this array is not given or not wanted.
 struct Array {
