@@ -8,7 +8,7 @@ from torch.nn import _reduction
 from . import _sigmoid, _softmax
 from ._checks import TORCHS, all_counted, class_axis, class_weight, known_classes, same_shape, smoothing, tensors
 from ._checks import weight as expanded
-from ._eager import eager, promoted, reduced, summed
+from ._eager import eager, has_kernel, promoted, reduced, summed
 from ._operations import wide
 
 Tensor = torch.Tensor
@@ -157,6 +157,7 @@ def cross_entropy(
     x = promoted(input) if last else promoted(input).movedim(axis, -1)
     if weight is not None:
         class_weight(weight, x.shape[-1], x)
+        plain = plain and has_kernel(weight)
     smoothing(label_smoothing)
     if indices:
         return _of_indices(x, target.to(torch.int64), plain, weight, ignore_index, reduction, label_smoothing)
