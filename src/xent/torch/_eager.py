@@ -147,7 +147,10 @@ class Kernel(Protocol):
     def mean(
         self, x: Tensor, z: Tensor, extra: Any, count: int, divisor: float, gradient: Tensor | None, /
     ) -> float | Tensor:
-        """Return the sum of plain losses over ``count``, exact on the CPU; the gradient is divided by ``divisor``."""
+        """Return the sum of plain losses over ``count``, exact on the CPU.
+
+        The gradient, if there is a place for it, is divided by ``divisor``. That place is new: it lies across no input.
+        """
         ...
 
 
