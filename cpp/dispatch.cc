@@ -24,7 +24,7 @@
 #define XENT_DECLARE(isa)                                                                                              \
   namespace isa {                                                                                                      \
   void run(const Task&, std::size_t n);                                                                                \
-  void add(Array, std::size_t n, ExactSum&);                                                                           \
+  void add(Type, Array, std::size_t n, ExactSum&);                                                                     \
   void softmax_rows(const SoftmaxTask&, std::size_t start, std::size_t count, SoftmaxSegment*);                        \
   void softmax_summarise(const SoftmaxTask&, std::size_t row, std::size_t first, std::size_t count, SoftmaxSegment*);  \
   SoftmaxRow softmax_finish(const SoftmaxTask&, std::size_t row, const SoftmaxSegment*, std::size_t count);            \
@@ -106,8 +106,6 @@ constexpr std::size_t least_share = std::size_t{1} << 13, shares_per_thread = 16
 // Results as large as most last-level caches are written past them: nobody would find them there.
 constexpr std::size_t cache_size = std::size_t{1} << 25;
 
-std::size_t size_of(Type logits) { return logits == Type::f64 ? 8 : logits == Type::f32 ? 4 : 2; }
-
 void advance(Array& array, std::size_t n) {
   if (array.data) array.data += static_cast<std::ptrdiff_t>(n) * array.stride;
 }
@@ -164,11 +162,11 @@ void run(const Task& task, std::size_t n) {
   });
 }
 
-void add(Array values, std::size_t n, ExactSum& total) {
+void add(Type type, Array values, std::size_t n, ExactSum& total) {
   split_elements(n, &total, [&](std::size_t start, std::size_t length, ExactSum* sum) {
     Array share = values;
     advance(share, start);
-    active->add(share, length, *sum);
+    active->add(type, share, length, *sum);
   });
 }
 

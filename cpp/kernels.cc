@@ -50,11 +50,11 @@ void softmax_gradient(const SoftmaxTask& task, size_t row, size_t first, size_t 
   with_format(task.logits_type, [&](auto format) { gradient_segments(format, task, row, first, count, state); });
 }
 
-void add(Array values, size_t n, xent::ExactSum& total) {
+void add(Type type, Array values, size_t n, xent::ExactSum& total) {
   double b[block];
   for (size_t start = 0; start < n; start += block) {
     const int m = static_cast<int>(n - start < block ? n - start : block);
-    gather_format<Float64>(at(values, start), m, b);
+    gather_labels(type, at(values, start), m, b);
     add_block(b, m, total);
   }
 }

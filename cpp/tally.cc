@@ -52,7 +52,7 @@ inline bool is_one(double z) { return z == 1; }
 
 }  // namespace
 
-void CellSum::spill(double v) { xent::add({reinterpret_cast<char*>(&v), sizeof v}, 1, rest_); }
+void CellSum::spill(double v) { xent::add(Type::f64, {reinterpret_cast<char*>(&v), sizeof v}, 1, rest_); }
 
 inline void CellSum::add(double v) {
   const double sum = high_ + v;

@@ -6,11 +6,12 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import oracle
 import xent
+from xent import _core
 
 floats = st.floats(allow_nan=False, allow_infinity=False, width=64)
 
@@ -107,6 +108,25 @@ def test_empty():
 def test_mean_rounds_once():
     values = [1.0, 2.0**-53, 2.0**-106]  # the rounded sum divided by 3 would be another number
     assert xent.ExactSum(values).mean() == oracle.nearest(sum(map(oracle.mp.mpf, values)) / 3, np.float64)
+
+
+@given(st.lists(st.tuples(floats, st.sampled_from([0.0, 1.0, 0.3, 2.0])), max_size=9), st.integers(0, 2**63 - 1))
+@example([(1.5e308, 2.0), (1.5e308, 2.0)], 1)  # -inf
+@example([(1.5e308, 2.0), (1.5e308, 2.0)], 2)
+@example([(-744.0, 0.0)], 3)  # subnormal
+@example([(-745.0, 0.0)], 2)  # half of the smallest, a tie
+@example([(-745.0, 0.0)] * 3, 2)  # the other tie
+@example([(math.inf, 0.0)], 7)
+@example([(math.inf, 2.0), (math.inf, 0.0)], 7)
+@example([(math.nan, 0.0)], 7)
+def test_the_means_of_the_core_are_these(pairs, count):
+    """The core divides by itself where a sum is wanted as a number only: with the very bits of Python's division."""
+    x, z = np.array(pairs, np.float64).reshape(-1, 2).T.copy()
+    float64 = _core.types.index("float64")
+    got = _core.sigmoid_cross_entropy_mean_at(x.ctypes.data, z.ctypes.data, 0, len(x), float64, float64, 1.0, count)
+    with np.errstate(over="ignore"):
+        want = xent.sigmoid_cross_entropy_total(labels=z, logits=x)._rounded(count)
+    np.testing.assert_array_equal(oracle.bits(np.float64(got)), oracle.bits(np.float64(want)))
 
 
 @given(st.lists(st.lists(floats, max_size=5), min_size=1, max_size=5))

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .. import _checks
+from .. import _checks, _core
+from ._eager import has_kernel
 
 Tensor = torch.Tensor
 
@@ -29,12 +30,16 @@ OURS = Names("logits", "labels", TypeError, ValueError)
 TORCHS = Names("input", "target", NotImplementedError, RuntimeError)
 
 
-def tensors(names: Names, logits: Any, labels: Any, dtypes: tuple = LABELS, name: str | None = None) -> None:
-    """Refuse what is not a dense real tensor of a known dtype, and two devices."""
+def tensors(names: Names, logits: Any, labels: Any, dtypes: tuple = LABELS, name: str | None = None) -> bool:
+    """Refuse what is not a dense real tensor of a known dtype, and two devices; return if the kernels can have both."""
+    plain = has_kernel(logits, labels)
+    if plain and logits.dtype in LOGITS and labels.dtype in dtypes:
+        return True
     _tensor(names, names.logits, logits, LOGITS, "float16, bfloat16, float32 or float64", name)
     expected = "integer class indices" if dtypes is INTEGERS else _ANY
     _tensor(names, names.labels, labels, dtypes, expected, name)
     _same_device(names, logits, names.labels, labels, name)
+    return plain
 
 
 def _tensor(names: Names, argument: str, value: Any, dtypes: tuple, expected: str, name: str | None) -> None:
@@ -142,6 +147,11 @@ def smoothing(value: float) -> None:
     """Refuse what is no share."""
     if not 0 <= value <= 1:
         raise RuntimeError(f"label_smoothing must be from 0 to 1, got {value}. It is a share of each target.")
+
+
+def all_counted(y: Tensor, classes: int, ignore_index: int) -> bool:
+    """Whether int64 labels in memory are all classes and none is ignored, found in one pass over them."""
+    return y.is_contiguous() and _core.are_classes_at(y.data_ptr(), y.numel(), classes, ignore_index)
 
 
 def known_classes(y: Tensor, classes: int) -> None:
