@@ -97,7 +97,7 @@ nb::object sigmoid_cross_entropy_of_plain(nb::handle logits, nb::handle labels) 
   if (!PyArray_CheckExact(logits.ptr()) || !PyArray_CheckExact(labels.ptr())) return nb::none();
   auto *x = reinterpret_cast<PyArrayObject*>(logits.ptr()), *z = reinterpret_cast<PyArrayObject*>(labels.ptr());
   Task task;
-  constexpr npy_intp many = 1 << 23;
+  constexpr npy_intp many = 1 << 22;
   if (PyArray_NDIM(x) == 0 || PyArray_SIZE(x) > many || !PyArray_SAMESHAPE(x, z) || !PyArray_ISCARRAY_RO(x) ||
       !PyArray_ISCARRAY_RO(z) || !xent::type_of(x, task.logits_type) || task.logits_type > Type::f64 ||
       !xent::type_of(z, task.labels_type))

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from . import threads
+from . import _core, threads
 
-# Elements for each thread: some hundredths of a second, half a second on a processor without fused multiply-add.
-_LARGEST = 1 << 23
+# Elements for each thread: about a tenth of a second. Without fused multiply-add one costs twenty times as much; with
+# it, shorter pieces spend too much of their time on starting threads.
+_LARGEST = 1 << (22 if _core.isa() == "baseline" else 25)
 
 
 def elementwise(ufunc: np.ufunc, *inputs: Any) -> Any:
@@ -29,13 +30,12 @@ def rows(ufunc: np.ufunc, axes: list, logits: Any, labels: Any, *divisor: float,
     if not _large((logits, labels)):
         return ufunc(logits, labels, *divisor, axes=axes, **({} if out is None else {"out": (None, out)}))
     inputs = [np.moveaxis(a, axis, [-1] * len(axis)) for a, axis in zip((logits, labels), axes, strict=False)]
-    outputs = [_empty(logits, inputs[0].shape[:-1])]
-    if ufunc.nout > 1:
-        gradient = _empty(logits, logits.shape) if out is None else out
-        outputs.append(np.moveaxis(gradient, axes[-1], [-1]))
+    loss = _empty(logits, inputs[0].shape[:-1])
+    gradient = [] if ufunc.nout == 1 else [_empty(logits, logits.shape) if out is None else out]
+    outputs = [loss, *(np.moveaxis(array, axes[-1], [-1]) for array in gradient)]
     for parts, results in cut(inputs, outputs, logits.ndim - 1):
         ufunc(*parts, *divisor, out=tuple(results))
-    return (outputs[0], gradient) if ufunc.nout > 1 else outputs[0]
+    return (loss, *gradient) if gradient else loss
 
 
 def cut(
