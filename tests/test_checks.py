@@ -77,6 +77,12 @@ ERRORS = [
         "got numpy.ma.MaskedArray. Pass value.compressed(), or value.filled()",
     ),
     (
+        lambda: loss(labels=[np.ma.array([1.0, 0.0], mask=[0, 1])], logits=[[1.0, 0.0]]),
+        TypeError,
+        "labels must be a NumPy array, a number or a list, got numpy.ma.MaskedArray. Pass value.compressed(), or",
+    ),
+    (lambda: loss(labels=[1.0], logits=(np.ma.masked,)), TypeError, "with values of your choice."),
+    (
         lambda: weighted(labels=[1.0], logits=[1.0], pos_weight=[1.0, 2.0]),
         ValueError,
         "without enlarging it, got (2,) for",

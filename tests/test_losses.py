@@ -279,7 +279,7 @@ def test_weighted_against_the_definition(dtype):
         if dtype in NARROW:
             assert got[i] == oracle.nearest(truth, dtype), (x[i], z[i], w[i])
         elif abs(truth) < np.finfo(dtype).max:
-            assert oracle.ulps(got[i], truth, dtype) <= 1, (x[i], z[i], w[i])
+            assert oracle.ulps(got[i], truth, dtype) <= 0.75, (x[i], z[i], w[i])
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -332,7 +332,8 @@ def test_mean_and_grad(dtype):
         if dtype in NARROW:
             assert got == oracle.nearest(truth, dtype)
         else:
-            assert oracle.ulps(got, truth, dtype) <= 1.5
+            slack = 2.0**-56 * min(oracle.sigmoid(a), oracle.sigmoid(-a)) / x.size / oracle.unit(truth, dtype)
+            assert oracle.ulps(got, truth, dtype) <= 1 + slack
 
 
 def test_mean_and_grad_out_may_be_an_input():

@@ -230,6 +230,10 @@ def summable(values: Any) -> np.ndarray:
 
 
 def _array(argument: str, value: Any, name: str | None) -> Any:
+    for part in value if isinstance(value, (list, tuple)) else (value,):
+        if isinstance(part, np.ma.MaskedArray):  # NumPy would drop the masks of a list's arrays
+            advice = "Pass value.compressed(), or value.filled() with values of your choice."
+            raise _no_array(argument, part, name, advice)
     if _dispatch.is_numpy(value):
         try:
             return np.asanyarray(value)
@@ -239,13 +243,13 @@ def _array(argument: str, value: Any, name: str | None) -> Any:
             ) from None
     if _dispatch.takes_ufuncs(value):
         return value
-    if isinstance(value, np.ma.MaskedArray):
-        advice = "Pass value.compressed(), or value.filled() with a label and logit of your choice."
-    else:
-        advice = f"There is no adapter for {_dispatch.origin(value)}: convert it to a NumPy array yourself."
-    raise TypeError(
-        prefix(name) + f"{argument} must be a NumPy array, a number or a list, got {_described(value)}. {advice}"
-    )
+    advice = f"There is no adapter for {_dispatch.origin(value)}: convert it to a NumPy array yourself."
+    raise _no_array(argument, value, name, advice)
+
+
+def _no_array(argument: str, value: Any, name: str | None, advice: str) -> TypeError:
+    text = f"{argument} must be a NumPy array, a number or a list, got {_described(value)}. {advice}"
+    return TypeError(prefix(name) + text)
 
 
 def _dtype(

@@ -9,8 +9,8 @@ import numpy as np
 
 from . import _core, threads
 
-# Elements for each thread: about a tenth of a second, and so many that the cuts cost nothing. Without fused multiply-add
-# an element takes twenty times as long.
+# Elements for each thread: about a tenth of a second, and so many that the cuts cost nothing. Without fused
+# multiply-add an element takes twenty times as long.
 _LARGEST = 1 << (22 if _core.isa() == "baseline" else 25)
 
 
