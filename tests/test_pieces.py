@@ -151,13 +151,13 @@ xent.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores the signal
 total, sent = xent.ExactSum(), []
 def interrupt():
-    sent.append(time.perf_counter())
+    sent.append(time.process_time())  # on a busy machine the clock on the wall says little
     os.kill(os.getpid(), signal.SIGINT)
 threading.Timer(0.3, interrupt).start()
 try:
     {call}
 except KeyboardInterrupt:
-    took = time.perf_counter() - sent[0]
+    took = time.process_time() - sent[0]
 assert total == xent.ExactSum()  # nothing half-done
 assert xent.sigmoid_cross_entropy_total(labels=1.0, logits=np.zeros(())).count == 1
 print(took)
