@@ -169,6 +169,11 @@ def test_copies(copied):
         (lambda: xent.ExactSum(np.longdouble([1])), TypeError, "got dtype float128"),
         (lambda: xent.ExactSum([[1.0], [1.0, 2.0]]), ValueError, "values must be an array or a rectangular nesting"),
         (
+            lambda: xent.ExactSum(pd.Series([1.0])),
+            TypeError,
+            r"values must be a NumPy array or a list, got pandas.*Series. Convert it with numpy.asarray.",
+        ),
+        (
             lambda: xent.ExactSum().merge(1.0),
             TypeError,
             r"other must be an ExactSum, got float. Use update\(\) to add numbers.",
