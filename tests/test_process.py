@@ -262,7 +262,7 @@ def test_other_threads_run_during_a_call(call):
     xent.set_num_threads(1)
     ticking.start()
     try:
-        for _ in range(20):
+        for _ in range(10):
             start = time.perf_counter()
             CALLS[call]()
             end = time.perf_counter()
@@ -277,7 +277,7 @@ def test_other_threads_run_during_a_call(call):
 
 
 def test_the_test_of_other_threads_can_fail(monkeypatch):
-    monkeypatch.setitem(CALLS, "busy", lambda: sum(range(1 << 21)))  # one call of Python's own
+    monkeypatch.setitem(CALLS, "busy", lambda: sum(range(1 << 23)))  # one call of Python's own
     with pytest.raises(pytest.fail.Exception, match="no other thread ran"):
         test_other_threads_run_during_a_call("busy")
 
