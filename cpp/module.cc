@@ -88,13 +88,15 @@ nb::tuple sigmoid_cross_entropy_total(nb::handle logits, nb::handle labels, nb::
 }
 
 // The losses of two plain arrays of one shape, and None for anything else, checks included: that is the ufunc's work. Few
-// elements take less time than a ufunc needs to find its loop.
+// elements take less time than a ufunc needs to find its loop; many take so long that Python cuts them in pieces.
 nb::object sigmoid_cross_entropy_of_plain(nb::handle logits, nb::handle labels) {
   if (!PyArray_CheckExact(logits.ptr()) || !PyArray_CheckExact(labels.ptr())) return nb::none();
   auto *x = reinterpret_cast<PyArrayObject*>(logits.ptr()), *z = reinterpret_cast<PyArrayObject*>(labels.ptr());
   Task task;
-  if (PyArray_NDIM(x) == 0 || !PyArray_SAMESHAPE(x, z) || !PyArray_ISCARRAY_RO(x) || !PyArray_ISCARRAY_RO(z) ||
-      !xent::type_of(x, task.logits_type) || task.logits_type > Type::f64 || !xent::type_of(z, task.labels_type))
+  constexpr npy_intp many = 1 << 22;
+  if (PyArray_NDIM(x) == 0 || PyArray_SIZE(x) > many || !PyArray_SAMESHAPE(x, z) || !PyArray_ISCARRAY_RO(x) ||
+      !PyArray_ISCARRAY_RO(z) || !xent::type_of(x, task.logits_type) || task.logits_type > Type::f64 ||
+      !xent::type_of(z, task.labels_type))
     return nb::none();
   nb::object loss = nb::steal(PyArray_NewLikeArray(x, NPY_CORDER, nullptr, 0));
   if (!loss) throw nb::python_error();

@@ -5,6 +5,7 @@ import math
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -187,13 +188,26 @@ def test_copies(copied):
         (lambda: xent.ExactSum(np.complex128(1)), TypeError, "got dtype complex128"),
         (lambda: xent.ExactSum(np.longdouble([1])), TypeError, "got dtype float128"),
         (lambda: xent.ExactSum([[1.0], [1.0, 2.0]]), ValueError, "values must be an array or a rectangular nesting"),
-        (lambda: xent.ExactSum().merge(1.0), TypeError, "other must be an ExactSum, got float. Use update"),
+        (
+            lambda: xent.ExactSum(pd.Series([1.0])),
+            TypeError,
+            r"values must be a NumPy array or a list, got pandas.*Series. Convert it with numpy.asarray.",
+        ),
+        (
+            lambda: xent.ExactSum().merge(1.0),
+            TypeError,
+            r"other must be an ExactSum, got float. Use update\(\) to add numbers.",
+        ),
         (
             lambda: xent.ExactSum.from_limbs(np.zeros(3, int)),
             ValueError,
             r"limbs must be 72 integers, got shape \(3,\)",
         ),
-        (lambda: xent.ExactSum.from_limbs(np.zeros(72)), ValueError, "dtype float64. Pass what to_limbs"),
+        (
+            lambda: xent.ExactSum.from_limbs(np.zeros(72)),
+            ValueError,
+            r"dtype float64. Pass what to_limbs\(\) returned, or a sum of such arrays.",
+        ),
     ],
 )
 def test_errors(call, error, text):

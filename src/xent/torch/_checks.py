@@ -45,24 +45,24 @@ def tensors(names: Names, logits: Any, labels: Any, dtypes: tuple = LABELS, name
 def _tensor(names: Names, argument: str, value: Any, dtypes: tuple, expected: str, name: str | None) -> None:
     if not isinstance(value, torch.Tensor):
         raise TypeError(
-            _prefix(name)
+            _checks.prefix(name)
             + f"{argument} must be a torch.Tensor, got {type(value).__name__}. Convert with torch.as_tensor."
         )
     if value.layout is not torch.strided and value.layout is not torch.jagged:
         raise names.wrong_dtype(
-            _prefix(name)
+            _checks.prefix(name)
             + f"{argument} must be a dense tensor, got layout {value.layout}. Convert with {argument}.to_dense()."
         )
     if value.dtype not in dtypes:
         got = f"a complex one ({value.dtype})" if value.is_complex() else f"dtype {value.dtype}"
         advice = "Pass real numbers." if value.is_complex() else f"Convert with {argument}.to(...)."
-        raise names.wrong_dtype(_prefix(name) + f"{argument} must be {expected}, got {got}. {advice}")
+        raise names.wrong_dtype(_checks.prefix(name) + f"{argument} must be {expected}, got {got}. {advice}")
 
 
 def _same_device(names: Names, logits: Tensor, argument: str, value: Tensor, name: str | None) -> None:
     if value.device != logits.device:
         raise RuntimeError(
-            _prefix(name) + f"{names.logits} and {argument} must be on one device, got {logits.device} and "
+            _checks.prefix(name) + f"{names.logits} and {argument} must be on one device, got {logits.device} and "
             f"{value.device}. Move one with {argument}.to({names.logits}.device)."
         )
 
@@ -82,15 +82,12 @@ def weight(names: Names, argument: str, value: Any, logits: Tensor, name: str | 
     _same_device(names, logits, argument, value, name)
     if not _checks.fits(value.shape, logits.shape):
         raise names.wrong_weight(
-            _prefix(name) + f"{argument} must broadcast to the shape of {names.logits} without enlarging it, got "
+            _checks.prefix(name)
+            + f"{argument} must broadcast to the shape of {names.logits} without enlarging it, got "
             f"{tuple(value.shape)} for {names.logits} of shape {tuple(logits.shape)}. "
             "Pass a scalar or one weight per last axis."
         )
     return value.expand(logits.shape)
-
-
-def _prefix(name: str | None) -> str:
-    return f"{name}: " if name else ""
 
 
 def gradient_out(out: Any, logits: Tensor) -> Tensor:
