@@ -12,8 +12,8 @@ namespace XENT_NAMESPACE {
 
 constexpr int block = 512;  // the doubles of a float32 loss and gradient take 24 KiB of a first-level cache
 
-enum Wanted : unsigned { loss_wanted = 1, gradient_wanted = 2, hessian_wanted = 4, weighted = 8 };
-constexpr unsigned derivatives_wanted = gradient_wanted | hessian_wanted;
+enum Wanted : unsigned { loss_wanted = 1, gradient_wanted = 2, hessian_wanted = 4, total_wanted = 8, weighted = 16 };
+constexpr unsigned losses_wanted = loss_wanted | total_wanted, derivatives_wanted = gradient_wanted | hessian_wanted;
 
 // Pairs, whose low parts the narrow formats do not need.
 template <bool low, int size = block>
@@ -33,7 +33,7 @@ struct Block {
   using Open = typename Unsigned<Result>::type;
   using P = Pairs<!Format::narrow>;
   double x[block], z[block], w[block];
-  P u, s;  // u, and then the sigmoid in its place
+  P u, s;  // u, and then the sigmoid in its place; s, and then the losses to be summed
   Result loss[block], gradient[block], hessian[block];
   Open open[block];
 };
@@ -65,22 +65,58 @@ XENT_NOINLINE void tails(Block<Format>& b, int n) {
   using P = typename Block<Format>::P;
   for (int i = 0; i < n; ++i) {
     const Quotients q = quotients<subnormal<Format, way>>(b.x[i], P::get(b.u, i));
-    if constexpr (wanted & loss_wanted) P::put(b.s, i, q.s);
+    if constexpr (wanted & losses_wanted) P::put(b.s, i, q.s);
     if constexpr (wanted & derivatives_wanted) P::put(b.u, i, q.sigmoid);
   }
 }
 
+// What the quick way meets: in the top bit whether a logit is beyond the limit; not 0 if a label is not 0 or 1.
+struct Seen {
+  uint64_t far, soft;
+};
+
 // Both by the quick way.
 template <class Format, unsigned wanted>
-XENT_NOINLINE uint64_t quick_tails(Block<Format>& b, int n) {
-  uint64_t far = 0;
+XENT_NOINLINE Seen quick_tails(Block<Format>& b, double limit, int n) {
+  Seen seen{0, 0};
   for (int i = 0; i < n; ++i) {
     const double size = absolute(b.x[i]), u = quick_power(size);
-    far |= bit_cast<uint64_t>(near_limit) - bit_cast<uint64_t>(size);
-    if constexpr (wanted & loss_wanted) b.s.hi[i] = quick_s(u);
+    seen.far |= bit_cast<uint64_t>(limit) - bit_cast<uint64_t>(size);
+    if constexpr (wanted & losses_wanted) b.s.hi[i] = quick_s(u);
     if constexpr (wanted & derivatives_wanted) b.u.hi[i] = quick_sigmoid(u);
+    if constexpr (wanted & gradient_wanted) seen.soft |= bit_cast<uint64_t>(fma(b.z[i], b.z[i], -b.z[i]));
   }
-  return far;
+  return seen;
+}
+
+// The wanted values of n elements by the quick way, where the terms of none of them cancel: those of a loss have one sign
+// while its label is in [0, 1], the size of a gradient's is at most three times its own for a label of 0 or 1. True if one
+// is open.
+template <class Format, unsigned wanted>
+XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
+  uint64_t open = 0;
+  for (int i = 0; i < n; ++i) {
+    const Element e{b.x[i], b.z[i], 1, divisor};
+    if constexpr (wanted & losses_wanted) {
+      const double xa = line(e);
+      const Nearest loss = Format::template nearest<1>(xa + quick_softplus(b.s.hi[i]));
+      open |= loss.open | bit_cast<uint64_t>(xa);
+      if constexpr (wanted & loss_wanted) b.loss[i] = loss.result;
+      if constexpr (wanted & total_wanted) b.s.hi[i] = loss.value;
+    }
+    const Tail t{{0, 0}, {b.u.hi[i], 0}};
+    if constexpr (wanted & gradient_wanted) {
+      const Nearest value = Format::template nearest<3>(gradient<Format>(e, t).value);
+      open |= value.open;
+      b.gradient[i] = value.result;
+    }
+    if constexpr (wanted & hessian_wanted) {
+      const Nearest value = Format::template nearest<1>(hessian<Format>(t).value);
+      open |= value.open;
+      b.hessian[i] = value.result;
+    }
+  }
+  return open >> 63;
 }
 
 // The wanted values of n elements; true if one of them is open.
@@ -101,7 +137,7 @@ XENT_NOINLINE bool results(Block<Format>& b, double divisor, int n) {
       to[i] = d.value;
       open |= d.open;
     };
-    if constexpr (wanted & loss_wanted) keep(loss<Format, w, near>(e, t), b.loss);
+    if constexpr (wanted & losses_wanted) keep(loss<Format, w, near>(e, t), b.loss);
     if constexpr (wanted & gradient_wanted) keep(gradient<Format>(e, t), b.gradient);
     if constexpr (wanted & hessian_wanted) keep(hessian<Format>(t), b.hessian);
     if constexpr (way != Way::quick) b.open[i] = open;
@@ -122,7 +158,7 @@ XENT_NOINLINE void settle(Block<Format>& b, double divisor, int n) {
     const auto put = [&](Result& to, Decision<Result> d, auto exact) {
       to = d.open ? static_cast<Result>(exact()) : d.value;
     };
-    if constexpr (wanted & loss_wanted)
+    if constexpr (wanted & losses_wanted)
       put(b.loss[i], decide<Format>(loss<Format, w, false>(e, t)), [&] { return exact_loss<Format, w>(e); });
     if constexpr (wanted & gradient_wanted)
       put(b.gradient[i], decide<Format>(gradient<Format>(e, t)), [&] { return exact_gradient<Format>(e); });
@@ -140,6 +176,11 @@ XENT_INLINE int padded(Block<Format>& b, int n) {
   return full;
 }
 
+template <class Format>
+XENT_NOINLINE void losses_to_sum(Block<Format>& b, int n) {
+  for (int i = 0; i < n; ++i) b.s.hi[i] = b.loss[i];
+}
+
 // By the full tail; false, and nothing done, if the logits are not near as they should be.
 template <class Format, unsigned wanted, Way way>
 XENT_INLINE bool compute_fully(Block<Format>& b, double divisor, int n, int full) {
@@ -147,6 +188,28 @@ XENT_INLINE bool compute_fully(Block<Format>& b, double divisor, int n, int full
   if (way == Way::near && far) return false;
   tails<Format, wanted, way>(b, full);
   if (results<Format, wanted, way>(b, divisor, full)) settle<Format, wanted>(b, divisor, n);
+  if constexpr (wanted & total_wanted) losses_to_sum(b, n);
+  return true;
+}
+
+// The logits up to which quick values are normal numbers of the format, also divided.
+template <class Format>
+XENT_INLINE double quick_limit(double divisor) {
+  const int exponent = static_cast<int>(bit_cast<uint64_t>(divisor) >> 52 & 0x7ff) - 1022;  // divisor < 2^exponent
+  return Format::quick_limit - (exponent > 0 ? 0.7 * exponent : 0);                       // ln 2 < 0.7
+}
+
+// By the quick way; false if it leaves an element open.
+template <class Format, unsigned wanted>
+XENT_INLINE bool compute_quickly(Block<Format>& b, double divisor, int n, int full) {
+  const double limit = quick_limit<Format>(divisor);
+  if (!(limit > 0)) return false;
+  const Seen seen = quick_tails<Format, wanted>(b, limit, full);
+  if (seen.far >> 63) return false;
+  if constexpr (!(wanted & weighted))
+    if (!seen.soft) return !plain_results<Format, wanted>(b, divisor, full);
+  if (results<Format, wanted, Way::quick>(b, divisor, full)) return false;
+  if constexpr (wanted & total_wanted) losses_to_sum(b, n);
   return true;
 }
 
@@ -155,8 +218,7 @@ template <class Format, unsigned wanted>
 XENT_INLINE void compute(Block<Format>& b, double divisor, int n) {
   const int full = padded(b, n);
   if constexpr (Format::narrow) {
-    const bool far = quick_tails<Format, wanted>(b, full) >> 63;
-    if (!far && !results<Format, wanted, Way::quick>(b, divisor, full)) return;
+    if (compute_quickly<Format, wanted>(b, divisor, n, full)) return;
   } else if (compute_fully<Format, wanted, Way::near>(b, divisor, n, full)) {
     return;
   }

@@ -25,7 +25,7 @@
 #define XENT_DECLARE(isa)                                                                                              \
   namespace isa {                                                                                                      \
   void run(const Task&, std::size_t n);                                                                                \
-  void add(Array, std::size_t n, ExactSum&);                                                                           \
+  void add(Type, Array, std::size_t n, ExactSum&);                                                                     \
   void tally_cells(const float*, const std::uint8_t*, const float*, int n, std::uint16_t*, double*);                   \
   void softmax_rows(const SoftmaxTask&, std::size_t start, std::size_t count, SoftmaxSegment*);                        \
   void softmax_summarise(const SoftmaxTask&, std::size_t row, std::size_t first, std::size_t count, SoftmaxSegment*);  \
@@ -110,6 +110,9 @@ constexpr std::size_t elements_per_thread = std::size_t{1} << 16;
 // What a thread takes at once: so much that taking it costs nothing, so little that all of them end together.
 constexpr std::size_t least_share = std::size_t{1} << 13, shares_per_thread = 16;
 
+// Results as large as most last-level caches are written past them: nobody would find them there.
+constexpr std::size_t cache_size = std::size_t{1} << 25;
+
 void advance(Array& array, std::size_t n) {
   if (array.data) array.data += static_cast<std::ptrdiff_t>(n) * array.stride;
 }
@@ -155,18 +158,22 @@ void split_elements(std::size_t n, ExactSum* total, const Work& work) {
 }  // namespace
 
 void run(const Task& task, std::size_t n) {
+  std::size_t results = 0;
+  for (const Array* array : {&task.loss, &task.gradient, &task.hessian}) results += array->data ? n : 0;
+  const bool past_caches = results * size_of(task.logits_type) >= cache_size;
   split_elements(n, task.total, [&](std::size_t start, std::size_t length, ExactSum* total) {
     Task share = from(task, start);
     share.total = total;
+    share.past_caches = past_caches;
     active->run(share, length);
   });
 }
 
-void add(Array values, std::size_t n, ExactSum& total) {
+void add(Type type, Array values, std::size_t n, ExactSum& total) {
   split_elements(n, &total, [&](std::size_t start, std::size_t length, ExactSum* sum) {
     Array share = values;
     advance(share, start);
-    active->add(share, length, *sum);
+    active->add(type, share, length, *sum);
   });
 }
 

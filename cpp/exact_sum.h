@@ -17,6 +17,7 @@ struct ExactSum {
 
   void carry();  // to limbs in [0, 2^32), the last one signed
   void merge(ExactSum other);
+  double over(std::uint64_t n);  // the sum divided by n < 2^63, rounded once; nan for n = 0
 };
 
 }  // namespace xent

@@ -57,24 +57,18 @@ XENT_INLINE void add_block(const double* v, int n, ExactSum& sum) {
   add_value(low, sum);
 }
 
-// A float32 that is 0 or at least 2^-52 is a multiple of 2^-75: its two upper parts are all of it.
-XENT_INLINE void add_block(const float* v, int n, ExactSum& sum) {
+// The same for values of at most 24 digits: from 2^-50 to 2^14 they are multiples of 2^-75, and two parts are all of them.
+XENT_INLINE void add_narrow_block(const double* v, int n, ExactSum& sum) {
   double high = 0, rest = 0;
-  uint32_t failed = 0;  // the top bit
-#pragma omp simd reduction(+ : high, rest) reduction(| : failed)
+  uint64_t others = 0;  // not 0 in its upper 6 bits if there is another
+#pragma omp simd reduction(+ : high, rest) reduction(| : others)
   for (int i = 0; i < n; ++i) {
-    const double x = v[i], h = to_multiple(x, 0x1.8p22);
+    const double h = to_multiple(v[i], 0x1.8p22);
     high += h;
-    rest += x - h;
-    const uint32_t size = bit_cast<uint32_t>(v[i]) & 0x7fffffff, least = bit_cast<uint32_t>(0x1p-52f);
-    const uint32_t most = bit_cast<uint32_t>(0x1.fffffep13f);
-    failed |= (most - size) | (v[i] == 0 ? 0 : size - least);
+    rest += v[i] - h;
+    others |= bit_cast<uint64_t>(v[i]) - bit_cast<uint64_t>(0x1p-50);
   }
-  if (failed >> 31) {
-    double wide[512];
-    for (int i = 0; i < n; ++i) wide[i] = v[i];
-    return add_block(wide, n, sum);
-  }
+  if (others >> 58) return add_block(v, n, sum);
   add_value(high, sum);
   add_value(rest, sum);
 }

@@ -8,11 +8,14 @@ namespace XENT_NAMESPACE {
 
 template <class Format>
 static void run_format(const Task& task, size_t n) {
-  const bool loss = task.loss.data || task.total;
+  const bool gradient = task.gradient.data;
   if (task.pos_weight.data) return loop<Format, loss_wanted | weighted>(task, n);
   if (task.hessian.data) return loop<Format, gradient_wanted | hessian_wanted>(task, n);
-  if (!task.gradient.data) return loop<Format, loss_wanted>(task, n);
-  return loss ? loop<Format, loss_wanted | gradient_wanted>(task, n) : loop<Format, gradient_wanted>(task, n);
+  if (task.total)
+    return gradient ? loop<Format, total_wanted | gradient_wanted>(task, n) : loop<Format, total_wanted>(task, n);
+  if (task.loss.data)
+    return gradient ? loop<Format, loss_wanted | gradient_wanted>(task, n) : loop<Format, loss_wanted>(task, n);
+  return loop<Format, gradient_wanted>(task, n);
 }
 
 // Calls f(Format{}) with the format of a type.
@@ -48,11 +51,11 @@ void softmax_gradient(const SoftmaxTask& task, size_t row, size_t first, size_t 
   with_format(task.logits_type, [&](auto format) { gradient_segments(format, task, row, first, count, state); });
 }
 
-void add(Array values, size_t n, xent::ExactSum& total) {
+void add(Type type, Array values, size_t n, xent::ExactSum& total) {
   double b[block];
   for (size_t start = 0; start < n; start += block) {
     const int m = static_cast<int>(n - start < block ? n - start : block);
-    gather_format<Float64>(at(values, start), m, b);
+    gather_labels(type, at(values, start), m, b);
     add_block(b, m, total);
   }
 }

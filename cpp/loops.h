@@ -6,6 +6,7 @@
 
 #include "block.h"
 #include "exact_sum_add.h"
+#include "stream.h"
 #include "xent.h"
 
 namespace XENT_NAMESPACE {
@@ -42,9 +43,16 @@ XENT_INLINE void gather_number(Array from, int n, double* to) {
 }
 
 template <class Format, class Result>
-XENT_INLINE void scatter(const Result* XENT_RESTRICT from, int n, Array to) {
+XENT_INLINE void scatter(const Result* XENT_RESTRICT from, int n, Array to, bool past_caches = false) {
   using T = typename Format::Storage;
   char* XENT_RESTRICT data = to.data;
+  if (past_caches && to.stride == sizeof(T)) {
+    const auto bytes = static_cast<size_t>(n) * sizeof(T);
+    if constexpr (sizeof(T) == sizeof(Result)) return stream(reinterpret_cast<const char*>(from), bytes, data);
+    T values[block];
+    for (int i = 0; i < n; ++i) values[i] = Format::store(from[i]);
+    return stream(reinterpret_cast<const char*>(values), bytes, data);
+  }
   const auto write = [&](int i, ptrdiff_t stride) {
     const T value = Format::store(from[i]);
     memcpy(data + i * stride, &value, sizeof value);
@@ -85,11 +93,15 @@ XENT_NOINLINE void loop(const Task& task, size_t n) {
     gather_labels(task.labels_type, at(task.labels, start), m, b.z);
     if constexpr (wanted & weighted) gather_format<Float64>(at(task.pos_weight, start), m, b.w);
     compute<Format, wanted>(b, task.divisor, m);
-    if (task.loss.data) scatter<Format>(b.loss, m, at(task.loss, start));
-    if (task.gradient.data) scatter<Format>(b.gradient, m, at(task.gradient, start));
-    if (task.hessian.data) scatter<Format>(b.hessian, m, at(task.hessian, start));
-    if (task.total) add_block(b.loss, m, *task.total);
+    if (task.loss.data) scatter<Format>(b.loss, m, at(task.loss, start), task.past_caches);
+    if (task.gradient.data) scatter<Format>(b.gradient, m, at(task.gradient, start), task.past_caches);
+    if (task.hessian.data) scatter<Format>(b.hessian, m, at(task.hessian, start), task.past_caches);
+    if constexpr (Format::narrow && (wanted & total_wanted))
+      add_narrow_block(b.s.hi, m, *task.total);
+    else if constexpr (wanted & total_wanted)
+      add_block(b.s.hi, m, *task.total);
   }
+  if (task.past_caches) end_stream();
 }
 
 }  // namespace XENT_NAMESPACE

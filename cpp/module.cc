@@ -12,6 +12,7 @@
 
 #include "numpy_api.h"
 #include "tally.h"
+#include "tensors.h"
 #include "xent.h"
 #include "xla_ffi.h"
 
@@ -42,22 +43,17 @@ xent::Type type_of(PyArrayObject* array) {
   return type;
 }
 
-// Calls body(pointers, strides, n) for runs of native, aligned elements of the arrays, the GIL released. With `type`,
-// the elements are cast to that type number, a buffer at a time.
+// Calls body(pointers, strides, n) for runs of native, aligned elements of the arrays, the GIL released.
 template <class Body>
-void for_each_run(std::vector<PyArrayObject*> arrays, bool last_is_output, int type, const Body& body) {
+void for_each_run(std::vector<PyArrayObject*> arrays, bool last_is_output, const Body& body) {
   const int count = static_cast<int>(arrays.size());
   std::vector<npy_uint32> flags(count, NPY_ITER_READONLY | NPY_ITER_ALIGNED | NPY_ITER_NBO);
   if (last_is_output) flags.back() = NPY_ITER_WRITEONLY | NPY_ITER_ALIGNED | NPY_ITER_NBO;
   for (npy_uint32& flag : flags) flag |= NPY_ITER_OVERLAP_ASSUME_ELEMENTWISE;
-  const nb::object descr =
-      type == NPY_NOTYPE ? nb::object() : nb::steal(reinterpret_cast<PyObject*>(PyArray_DescrFromType(type)));
-  std::vector<PyArray_Descr*> types(count, reinterpret_cast<PyArray_Descr*>(descr.ptr()));
   NpyIter* iterator = NpyIter_MultiNew(
       count, arrays.data(),
       NPY_ITER_EXTERNAL_LOOP | NPY_ITER_BUFFERED | NPY_ITER_GROWINNER | NPY_ITER_ZEROSIZE_OK | NPY_ITER_COPY_IF_OVERLAP,
-      NPY_KEEPORDER, type == NPY_NOTYPE ? NPY_EQUIV_CASTING : NPY_SAFE_CASTING, flags.data(),
-      type == NPY_NOTYPE ? nullptr : types.data());
+      NPY_KEEPORDER, NPY_EQUIV_CASTING, flags.data(), nullptr);
   if (!iterator) throw nb::python_error();
   NpyIter_IterNextFunc* advance = NpyIter_GetIterNext(iterator, nullptr);
   if (advance && NpyIter_GetIterSize(iterator) > 0) {
@@ -84,7 +80,7 @@ nb::tuple sigmoid_cross_entropy_total(nb::handle logits, nb::handle labels, nb::
   task.total = &total;
   const bool with_gradient = !gradient.is_none();
   if (with_gradient) arrays.push_back(as_array(gradient));
-  for_each_run(arrays, with_gradient, NPY_NOTYPE, [&](char** pointers, const npy_intp* strides, std::size_t n) {
+  for_each_run(arrays, with_gradient, [&](char** pointers, const npy_intp* strides, std::size_t n) {
     task.logits = {pointers[0], strides[0]};
     task.labels = {pointers[1], strides[1]};
     if (with_gradient) task.gradient = {pointers[2], strides[2]};
@@ -94,13 +90,15 @@ nb::tuple sigmoid_cross_entropy_total(nb::handle logits, nb::handle labels, nb::
 }
 
 // The losses of two plain arrays of one shape, and None for anything else, checks included: that is the ufunc's work. Few
-// elements take less time than a ufunc needs to find its loop.
+// elements take less time than a ufunc needs to find its loop; many take so long that Python cuts them in pieces.
 nb::object sigmoid_cross_entropy_of_plain(nb::handle logits, nb::handle labels) {
   if (!PyArray_CheckExact(logits.ptr()) || !PyArray_CheckExact(labels.ptr())) return nb::none();
   auto *x = reinterpret_cast<PyArrayObject*>(logits.ptr()), *z = reinterpret_cast<PyArrayObject*>(labels.ptr());
   Task task;
-  if (PyArray_NDIM(x) == 0 || !PyArray_SAMESHAPE(x, z) || !PyArray_ISCARRAY_RO(x) || !PyArray_ISCARRAY_RO(z) ||
-      !xent::type_of(x, task.logits_type) || task.logits_type > Type::f64 || !xent::type_of(z, task.labels_type))
+  constexpr npy_intp many = 1 << 22;
+  if (PyArray_NDIM(x) == 0 || PyArray_SIZE(x) > many || !PyArray_SAMESHAPE(x, z) || !PyArray_ISCARRAY_RO(x) ||
+      !PyArray_ISCARRAY_RO(z) || !xent::type_of(x, task.logits_type) || task.logits_type > Type::f64 ||
+      !xent::type_of(z, task.labels_type))
     return nb::none();
   nb::object loss = nb::steal(PyArray_NewLikeArray(x, NPY_CORDER, nullptr, 0));
   if (!loss) throw nb::python_error();
@@ -117,9 +115,11 @@ nb::object sigmoid_cross_entropy_of_plain(nb::handle logits, nb::handle labels) 
 }
 
 nb::tuple exact_sum(nb::handle values) {
+  PyArrayObject* array = as_array(values);
+  const Type type = type_of(array);
   xent::ExactSum total;
-  for_each_run({as_array(values)}, false, NPY_DOUBLE, [&](char** pointers, const npy_intp* strides, std::size_t n) {
-    xent::add({pointers[0], strides[0]}, n, total);
+  for_each_run({array}, false, [&](char** pointers, const npy_intp* strides, std::size_t n) {
+    xent::add(type, {pointers[0], strides[0]}, n, total);
   });
   return finish(total);
 }
@@ -222,6 +222,16 @@ NB_MODULE(_core, m) {
       .def("__len__", [](const xent::GroupSums& groups) { return groups.rows.size(); })
       .def("add", &add_to_groups, nb::arg("groups"), nb::arg("values"))
       .def("finish", &finish_group, nb::arg("group"));
+
+  // Of the memory of tensors: nothing here is Python's.
+  using Released = nb::call_guard<nb::gil_scoped_release>;
+  m.def("sigmoid_cross_entropy_mean_at", &xent::sigmoid_cross_entropy_mean_at, Released());
+  m.def("softmax_cross_entropy_mean_at", &xent::softmax_cross_entropy_mean_at, Released());
+  m.def("are_classes_at", &xent::are_classes_at, Released());
+  nb::list types;
+  for (const auto& type : xent::types) types.append(type.name);
+  m.attr("types") = nb::tuple(types);
+
   m.attr("limbs") = static_cast<int>(xent::ExactSum::limbs);
 
   nb::dict xla_handlers;

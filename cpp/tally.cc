@@ -37,7 +37,7 @@ Array array_of(const T* values) {
 
 void CellSum::spill(double v) {
   if (!rest_) rest_ = std::make_unique<ExactSum>();
-  xent::add(array_of(&v), 1, *rest_);
+  xent::add(Type::f64, array_of(&v), 1, *rest_);
 }
 
 inline void CellSum::add(double v) {
@@ -63,7 +63,7 @@ ExactSum CellSum::total() const {
   ExactSum all;
   if (rest_) all = *rest_;
   const double parts[] = {high_, low_};
-  xent::add(array_of(parts), 2, all);
+  xent::add(Type::f64, array_of(parts), 2, all);
   all.carry();
   return all;
 }
@@ -94,10 +94,10 @@ void add_block(Tally& tally, const Float* x, const Label* z, const double* w, co
     weight2[i] = weight * weight;
     weight2_loss[i] = weight * loss;
   }
-  add(array_of(loss2), n, tally.loss2);
+  add(Type::f64, array_of(loss2), n, tally.loss2);
   if (!w) return;
-  add(array_of(weight2), n, tally.weight2);
-  add(array_of(weight2_loss), n, tally.weight2_loss);
+  add(Type::f64, array_of(weight2), n, tally.weight2);
+  add(Type::f64, array_of(weight2_loss), n, tally.weight2_loss);
 }
 
 // The sums of float32 rows with hard labels and no weights, in plain doubles. The losses of a cell with two ends lie
@@ -127,7 +127,7 @@ struct PlainSums {
     for (int i = 0; i < n; ++i) ends |= is_end(cell[i]);
     for (int i = 0; ends && i < n; ++i)
       if (is_end(cell[i])) add_row(tally, x[i], z[i], nullptr, l[i], g[i]);
-    xent::add(array_of(loss2), n, tally.loss2);
+    xent::add(Type::f64, array_of(loss2), n, tally.loss2);
   }
 
   void add_to(Tally& tally) const {

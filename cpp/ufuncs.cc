@@ -168,7 +168,12 @@ void softmax_loop(char** args, const npy_intp* dimensions, const npy_intp* steps
   if (loop.operation->third == Third::divisor && dimensions[0]) task.divisor = *reinterpret_cast<double*>(args[2]);
   task.loss = {args[arguments], steps[arguments]};
   if (operands > arguments + 1) task.gradient = {args[arguments + 1], steps[arguments + 1], *column_step};
-  run(task, static_cast<std::size_t>(dimensions[0]));
+  const auto rows = static_cast<std::size_t>(dimensions[0]);
+  // NumPy keeps Python's lock for few rows, however long they are.
+  constexpr std::size_t few = 4096;
+  PyThreadState* state = rows * task.classes > few && PyGILState_Check() ? PyEval_SaveThread() : nullptr;
+  run(task, rows);
+  if (state) PyEval_RestoreThread(state);
 }
 
 // --- registration --------------------------------------------------------------------------------------------------

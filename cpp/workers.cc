@@ -24,7 +24,8 @@ struct Job {
   const std::function<void(std::size_t, std::size_t)>& work;
   std::size_t shares;
   std::size_t places;  // for threads that may still join
-  std::size_t joined = 0, inside = 0;
+  std::size_t joined = 0;
+  std::atomic<std::size_t> inside{0};
   std::atomic<std::size_t> next{0};
 };
 
@@ -41,6 +42,10 @@ class Workers {
     take_shares(job, 0);
     std::unique_lock lock(mutex_);
     jobs_.erase(std::remove(jobs_.begin(), jobs_.end(), &job), jobs_.end());
+    lock.unlock();
+    // The others are in their last share: to look again is quicker than to be woken.
+    for (int i = 0; i < 30 && job.inside != 0; ++i) std::this_thread::yield();
+    lock.lock();
     left_.wait(lock, [&] { return job.inside == 0; });
   }
 

@@ -22,6 +22,15 @@ namespace xent {
 
 enum class Type : std::uint8_t { f16, bf16, f32, f64, boolean, i8, u8, i16, u16, i32, u32, i64, u64 };
 
+// What the numbers of the types stand for.
+constexpr struct {
+  const char* name;
+  std::size_t size;
+} types[] = {{"float16", 2}, {"bfloat16", 2}, {"float32", 4}, {"float64", 8}, {"bool", 1},  {"int8", 1},  {"uint8", 1},
+             {"int16", 2},   {"uint16", 2},   {"int32", 4},   {"uint32", 4},  {"int64", 8}, {"uint64", 8}};
+constexpr std::size_t size_of(Type type) { return types[static_cast<int>(type)].size; }
+constexpr std::ptrdiff_t stride_of(Type type) { return static_cast<std::ptrdiff_t>(size_of(type)); }  // of neighbours
+
 // Elements `stride` bytes apart; a null `data` says that this array is not given or not wanted.
 struct Array {
   char* data = nullptr;
@@ -34,15 +43,16 @@ struct Task {
   Array logits, labels, pos_weight;  // pos_weight: float64
   Array loss, gradient, hessian;     // of the logits' type
   double divisor = 1;                // the gradient is divided by it before it is rounded
-  ExactSum* total = nullptr;         // gains every rounded loss
+  ExactSum* total = nullptr;         // gains every rounded loss, none of which is written
+  bool past_caches = false;          // how results are written; `run` decides
 };
 
 // Runs `task` over n elements with as many threads as pay, in the default floating-point mode, and restores the
 // caller's.
 void run(const Task& task, std::size_t n);
 
-// Adds n doubles to `total`.
-void add(Array values, std::size_t n, ExactSum& total);
+// Adds n values to `total`.
+void add(Type type, Array values, std::size_t n, ExactSum& total);
 
 // Softmax cross entropy along the columns of a matrix, one loss per row:
 //

@@ -30,17 +30,15 @@ using xla::Error;
 struct XlaType {
   int number;
   Type type;
-  std::ptrdiff_t size;
 };
 
-constexpr XlaType xla_types[] = {{1, Type::boolean, 1}, {2, Type::i8, 1},   {3, Type::i16, 2},  {4, Type::i32, 4},
-                                 {5, Type::i64, 8},     {6, Type::u8, 1},   {7, Type::u16, 2},  {8, Type::u32, 4},
-                                 {9, Type::u64, 8},     {10, Type::f16, 2}, {11, Type::f32, 4}, {12, Type::f64, 8},
-                                 {16, Type::bf16, 2}};
+constexpr XlaType xla_types[] = {{1, Type::boolean}, {2, Type::i8},   {3, Type::i16},  {4, Type::i32}, {5, Type::i64},
+                                 {6, Type::u8},      {7, Type::u16},  {8, Type::u32},  {9, Type::u64}, {10, Type::f16},
+                                 {11, Type::f32},    {12, Type::f64}, {16, Type::bf16}};
 
-const XlaType& type_of(const Buffer& buffer) {
+Type type_of(const Buffer& buffer) {
   for (const XlaType& known : xla_types)
-    if (known.number == buffer.type) return known;
+    if (known.number == buffer.type) return known.type;
   throw std::invalid_argument("xent: no kernel for XLA's type " + std::to_string(buffer.type));
 }
 
@@ -60,7 +58,7 @@ std::size_t elements(const Buffer& buffer) {
 void expect_writes(const Buffer& buffer) {
 #ifdef __linux__
   constexpr std::size_t large = std::size_t{1} << 22;
-  const std::size_t bytes = elements(buffer) * static_cast<std::size_t>(type_of(buffer).size);
+  const std::size_t bytes = elements(buffer) * size_of(type_of(buffer));
   if (bytes < large) return;
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   const std::size_t before = reinterpret_cast<std::uintptr_t>(buffer.data) % page, skipped = before ? page - before : 0;
@@ -76,10 +74,10 @@ const Buffer& result(const Call& call, std::int64_t i) {
   return buffer;
 }
 
-Array array(const Buffer& buffer) { return {static_cast<char*>(buffer.data), type_of(buffer).size}; }
+Array array(const Buffer& buffer) { return {static_cast<char*>(buffer.data), stride_of(type_of(buffer))}; }
 
 Matrix matrix(const Buffer& buffer, std::size_t classes) {
-  const std::ptrdiff_t size = type_of(buffer).size;
+  const std::ptrdiff_t size = stride_of(type_of(buffer));
   return {static_cast<char*>(buffer.data), static_cast<std::ptrdiff_t>(classes) * size, size};
 }
 
@@ -90,8 +88,8 @@ template <Array Task::*... outputs>
 void elementwise(const Call& call) {
   const Buffer &logits = operand(call.arguments, 0), &labels = operand(call.arguments, 1);
   Task task;
-  task.logits_type = type_of(logits).type;
-  task.labels_type = type_of(labels).type;
+  task.logits_type = type_of(logits);
+  task.labels_type = type_of(labels);
   task.logits = array(logits);
   task.labels = array(labels);
   std::int64_t i = 0;
@@ -107,8 +105,8 @@ void softmax(const Call& call) {
   SoftmaxTask task;
   task.classes = static_cast<std::size_t>(logits.dimensions[logits.rank - 1]);
   task.sparse = labels.rank < logits.rank;
-  task.logits_type = type_of(logits).type;
-  task.labels_type = type_of(labels).type;
+  task.logits_type = type_of(logits);
+  task.labels_type = type_of(labels);
   task.logits = matrix(logits, task.classes);
   task.labels = matrix(labels, task.sparse ? 1 : task.classes);
   const std::size_t rows = n / task.classes;

@@ -93,20 +93,33 @@ class Narrow {
     double ratio;        // |estimate - truth| / bound of the estimate
   };
 
-  // For one of the two estimates, that of the quick tail or that of the full one.
-  template <bool quick>
-  Verdict verdict(double x, Truth t, double got, premise::Estimate e) const {
-    constexpr double error = quick ? premise::quick_error : premise::narrow_error;
+  Verdict verdict(double x, Truth t, double got, double value, double bound, bool open) const {
     const double doubt = t.error + std::fabs(t.value.hi) * margin_;
     const double low = rounded<Format>(t.value.hi, t.value.lo - doubt);
     const double high = rounded<Format>(t.value.hi, t.value.lo + doubt);
-    const double off = std::fabs((e.value - t.value.hi) - t.value.lo);
-    const double nothing = std::fabs(x) >= negligible ? 0x1p-180 : 0, ratio = off / (e.size * error);
-    return {(bits(low) ^ bits(high)) | (bits(low) ^ bits(got)),
-            premise::decide<KernelFormat<Format>, quick>(e, error).open ? std::uint64_t{1} : std::uint64_t{0},
+    const double off = std::fabs((value - t.value.hi) - t.value.lo);
+    const double nothing = std::fabs(x) >= negligible ? 0x1p-180 : 0, ratio = off / bound;
+    return {(bits(low) ^ bits(high)) | (bits(low) ^ bits(got)), open ? std::uint64_t{1} : std::uint64_t{0},
             off <= nothing ? 0
             : ratio >= 0   ? ratio
                            : INFINITY};
+  }
+
+  // The estimate of the full tail.
+  Verdict full(double x, Truth t, double got, premise::Estimate e) const {
+    const bool open = premise::decide<KernelFormat<Format>>(e).open;
+    return verdict(x, t, got, e.value, e.size * premise::narrow_error, open);
+  }
+
+  // That of the quick tail, decided as the kernel does: by the value alone where its terms do not cancel (`plain`), and
+  // are no more than `terms` times as large.
+  template <int terms>
+  Verdict quick(double x, Truth t, double got, premise::Estimate e, bool plain) const {
+    using Kernel = KernelFormat<Format>;
+    const bool open = plain ? Kernel::template nearest<terms>(e.value).open >> 63
+                            : premise::decide<Kernel, true>(e, premise::quick_error).open != 0;
+    const double size = plain ? terms * std::fabs(e.value) : e.size;
+    return verdict(x, t, got, e.value, size * premise::quick_error, open);
   }
 
   static premise::Tail quick_tail(double size) {
@@ -129,18 +142,21 @@ class Narrow {
       const Two a = slope(x, z);
       const Truth loss_truth = loss(x, a, b.tails[i].softplus),
                   gradient_truth = gradient(x, a, b.tails[i].sigmoid, b.n);
-      const auto both = [&](int f, Truth truth, const auto& estimate) {
-        const Verdict full = verdict<false>(x, truth, got[f][i], estimate(premise::tail<false>(x), std::false_type{}));
-        const Verdict quick =
-            std::fabs(x) <= premise::near_limit
-                ? verdict<true>(x, truth, got[f][i], estimate(quick_tail(std::fabs(x)), std::true_type{}))
-                : full;
-        verdicts[f][i] = {full.look, quick.open, std::max(full.ratio, quick.ratio)};
+      const auto both = [&](int f, Truth truth, bool plain, auto terms, const auto& estimate) {
+        const Verdict slow = full(x, truth, got[f][i], estimate(premise::tail<false>(x), std::false_type{}));
+        const Verdict fast = std::fabs(x) <= Kernel::quick_limit
+                                 ? quick<terms>(x, truth, got[f][i],
+                                                estimate(quick_tail(std::fabs(x)), std::true_type{}), plain)
+                                 : slow;
+        verdicts[f][i] = {slow.look, fast.open, std::max(slow.ratio, fast.ratio)};
       };
-      both(0, loss_truth, [&](const premise::Tail& t, auto near) { return premise::loss<Kernel, false, near>(e, t); });
-      both(1, gradient_truth, [&](const premise::Tail& t, auto) { return premise::gradient<Kernel>(e, t); });
+      both(0, loss_truth, premise::line(e) >= 0, std::integral_constant<int, 1>{},
+           [&](const premise::Tail& t, auto near) { return premise::loss<Kernel, false, near>(e, t); });
+      both(1, gradient_truth, z == 0 || z == 1, std::integral_constant<int, 3>{},
+           [&](const premise::Tail& t, auto) { return premise::gradient<Kernel>(e, t); });
       if (with_hessian)
-        both(2, hessian(b.tails[i].sigmoid), [](const premise::Tail& t, auto) { return premise::hessian<Kernel>(t); });
+        both(2, hessian(b.tails[i].sigmoid), true, std::integral_constant<int, 1>{},
+             [](const premise::Tail& t, auto) { return premise::hessian<Kernel>(t); });
     }
     for (int f = 0; f < (with_hessian ? 3 : 2); ++f) settle(static_cast<Function>(f), b, got[f], verdicts[f]);
   }

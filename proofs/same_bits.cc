@@ -74,24 +74,27 @@ Outputs compute(const Format& f, const Inputs& in, std::size_t n, Layout l = {})
   task.logits_type = task.labels_type = f.type;
   task.logits = x.array();
   task.labels = z.array();
-  Task first = task, second = task, third = task;
+  Task first = task, second = task, third = task, fourth = task;
   first.loss = loss.array();
   first.gradient = gradient.array();
-  first.total = &out.total;
   xent::run(first, n);
   const std::vector<char> with_loss = gradient.back();
+  second.total = &out.total;
   second.gradient = gradient.array();
-  second.hessian = hessian.array();
   xent::run(second, n);
-  third.pos_weight = w.array();
-  third.loss = weighted.array();
+  const std::vector<char> with_total = gradient.back();
+  third.gradient = gradient.array();
+  third.hessian = hessian.array();
   xent::run(third, n);
+  fourth.pos_weight = w.array();
+  fourth.loss = weighted.array();
+  xent::run(fourth, n);
   out.total.carry();
   out.bytes[0] = loss.back();
   out.bytes[1] = gradient.back();
   out.bytes[2] = hessian.back();
   out.bytes[3] = weighted.back();
-  if (with_loss != out.bytes[1]) out.bytes[1].clear();
+  if (with_loss != out.bytes[1] || with_total != out.bytes[1]) out.bytes[1].clear();
   return out;
 }
 

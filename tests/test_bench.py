@@ -140,11 +140,11 @@ def test_short_calls_are_repeated_and_time_ends_the_rounds():
         calls[name] += 1
 
     runs = {"slow": lambda: takes("slow", 3_000_000), "quick": lambda: takes("quick", 1000)}
-    times = bench.interleave(runs, 0.02, clock=lambda: now[0], pause=lambda seconds: None)
+    times = bench.interleave(runs, 0.04, clock=lambda: now[0], pause=lambda seconds: None)
     assert times["slow"] == [3_000_000] * len(times["slow"])
     assert times["quick"] == [1000] * len(times["slow"])
-    assert len(times["slow"]) == 6  # a round takes 4 ms
-    assert calls == {"slow": 2 + 6, "quick": 2 + 6 * 1000}
+    assert len(times["slow"]) == 6  # a round takes 7 ms
+    assert calls == {"slow": 2 + 6 * 2, "quick": 2 + 6 * 1001}  # two to count, and one in each turn before the clock
 
 
 def loaded(name, function, version="1"):

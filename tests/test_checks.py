@@ -30,7 +30,7 @@ ERRORS = [
     (
         lambda: loss(F([1]), F([1])),
         ValueError,
-        "only named arguments are accepted (labels=..., logits=..., ...), got a",
+        "only named arguments are accepted (labels=..., logits=..., ...), got a positional one. Frameworks disagree",
     ),
     (lambda: loss([1.0], [1.0], [1.0]), ValueError, "Frameworks disagree on the order, so write the names."),
     (lambda: loss(), ValueError, "both labels and logits must be provided, labels and logits missing. Pass both."),
@@ -63,7 +63,11 @@ ERRORS = [
         "labels must be a float of at most 64 bits, an integer or bool",
     ),
     (lambda: loss(labels=["1"], logits=[1.0]), TypeError, "got dtype <U1. Convert with labels.astype(numpy.float64)."),
-    (lambda: loss(labels=[[1.0], [1.0, 2.0]], logits=[1.0]), ValueError, "labels must be an array or a rectangular"),
+    (
+        lambda: loss(labels=[[1.0], [1.0, 2.0]], logits=[1.0]),
+        ValueError,
+        "labels must be an array or a rectangular nesting of lists of numbers: ",
+    ),
     (
         lambda: loss(labels=[1.0, 0.0], logits=Tensor()),
         TypeError,
@@ -77,6 +81,12 @@ ERRORS = [
         "got numpy.ma.MaskedArray. Pass value.compressed(), or value.filled()",
     ),
     (
+        lambda: loss(labels=[np.ma.array([1.0, 0.0], mask=[0, 1])], logits=[[1.0, 0.0]]),
+        TypeError,
+        "labels must be a NumPy array, a number or a list, got numpy.ma.MaskedArray. Pass value.compressed(), or",
+    ),
+    (lambda: loss(labels=[1.0], logits=(np.ma.masked,)), TypeError, "with values of your choice."),
+    (
         lambda: weighted(labels=[1.0], logits=[1.0], pos_weight=[1.0, 2.0]),
         ValueError,
         "without enlarging it, got (2,) for",
@@ -84,7 +94,7 @@ ERRORS = [
     (
         lambda: weighted(labels=[1.0], logits=[1.0], pos_weight=[[1.0]]),
         ValueError,
-        "logits of shape (1,). Pass a scalar or",
+        "logits of shape (1,). Pass a scalar or one weight per last axis.",
     ),
     (
         lambda: weighted(labels=np.ones(3), logits=np.ones(3), pos_weight=[1.0, 2.0]),
@@ -146,7 +156,10 @@ def test_siblings_check_the_same(function):
 def test_reductions_read_numpy_arrays(function):
     import pandas as pd
 
-    with pytest.raises(TypeError, match=r"logits must be a NumPy array to be summed, got pandas.*Series\. Convert"):
+    with pytest.raises(
+        TypeError,
+        match=r"logits must be a NumPy array to be summed, got pandas.*Series\. Convert it with numpy.asarray, or sum the parts with xent.ExactSum.",
+    ):
         function(labels=np.ones(3), logits=pd.Series(np.ones(3)))
 
 
@@ -156,7 +169,7 @@ def test_reductions_read_numpy_arrays(function):
         (
             np.empty(2),
             TypeError,
-            "out must be a NumPy array of dtype float32, that of logits, got float64. Allocate it",
+            "out must be a NumPy array of dtype float32, that of logits, got float64. Allocate it like logits.",
         ),
         (np.empty(2, ">f4"), TypeError, "out must be a NumPy array of dtype float32, that of logits, got >f4"),
         ([0.0, 0.0], TypeError, "got builtins.list"),
@@ -165,7 +178,7 @@ def test_reductions_read_numpy_arrays(function):
             ValueError,
             r"out must be a writeable array of shape \(2,\), that of logits, got shape \(3,\)",
         ),
-        (np.broadcast_to(F(0), 2), ValueError, r"got a read-only one of shape \(2,\). Use numpy.empty_like"),
+        (np.broadcast_to(F(0), 2), ValueError, r"got a read-only one of shape \(2,\). Use numpy.empty_like\(logits\)."),
     ],
 )
 def test_out(out, error, text):

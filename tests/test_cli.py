@@ -15,7 +15,7 @@ import xent
 from xent.cli import app
 from xent.evaluate import read, report, score
 
-MAIN = "from xent.cli import main; main()"
+MAIN = "from xent_command import main; main()"  # what pip makes the command of
 
 
 @pytest.fixture
@@ -138,10 +138,31 @@ def test_a_missing_package_is_named_with_the_way_to_install_it(file, package):
     assert (done.returncode, done.stdout, done.stderr) == (2, "", want)
 
 
-def test_an_import_error_of_another_kind_is_not_hidden():
-    done = python("import sys; sys.modules['rich.progress'] = None; import xent.cli", text=True)
+@pytest.mark.parametrize("missing", ["rich.progress", "xent._core"])
+def test_an_import_error_of_another_kind_is_not_hidden(missing):
+    done = python(f"import sys; sys.modules[{missing!r}] = None; {MAIN}", text=True)
     assert done.returncode == 1
-    assert "rich.progress" in done.stderr
+    assert missing in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "want"),
+    [
+        (
+            "XENT_ISA",
+            "sse9",
+            f"an instruction set of this processor ({', '.join(xent._core.isas())}), got 'sse9'. Unset",
+        ),
+        ("XENT_NUM_THREADS", "many", "a number of threads from 1 to 65536, got 'many'. Unset it"),
+    ],
+)
+def test_a_setting_of_the_environment_that_cannot_be_met(variable, value, want):
+    """Where `import xent` raises, the command says the same in one line."""
+    done = python(MAIN, text=True, env={**os.environ, variable: value})
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"xent: {variable}: expected {want}")
+    with pytest.raises(subprocess.CalledProcessError):
+        python("import xent", env={**os.environ, variable: value}, check=True)
 
 
 def arguments_for(file, format):

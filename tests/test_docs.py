@@ -8,7 +8,10 @@ import pathlib
 import re
 import shlex
 
+import numpy as np
 import pytest
+
+from oracle import bits
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -72,6 +75,46 @@ def test_host_pages(page):
         except ModuleNotFoundError as missing:
             pytest.skip(f"needs {missing.name}")
     assert names
+
+
+NUMBERS = {
+    "∞": "inf",
+    "−z": "0-z",
+    "−0": "-0.0",
+    "−": "-",
+    "·": "*",
+    "±": "",
+    "ln 2": "log(2)",
+    "<sup>": "(2.0**",
+    "2(2.0**": "(2.0**",
+    "</sup>": ")",
+}
+EDGES = re.search(r"^\| x \| loss z=0 .*\n\|[-|]*\n((?:\|.*\n)*)", README, re.MULTILINE)[1].splitlines()
+
+
+def in_cell(cell, x, z, part=None):
+    """The number that a cell of the table stands for; of numbers for the labels 0, 0.5 and 1, one."""
+    for sign, python in NUMBERS.items():
+        cell = cell.replace(sign, python)
+    parts = cell.partition(", at ")[0].split(", ")
+    return eval(parts[part if len(parts) == 3 else 0], {"inf": np.inf, "nan": np.nan, "log": np.log, "x": x, "z": z})
+
+
+@pytest.mark.parametrize("row", EDGES, ids=lambda row: row.split("|")[1].strip())
+def test_readme_edges(row):
+    """The table, bit by bit: every number that it prints is what the library gives."""
+    import xent
+
+    name, *losses, gradient, hessian = (cell.strip() for cell in row.strip("|").split("|"))
+    x = in_cell(name.partition(" ")[0], None, None)
+    for dtype in ["f4"] if "float32" in name else ["e", "f4", "f8"]:
+        for logit in [x, -x] if "±" in name else [x, 150, 3e38] if "more" in name else [x]:
+            for part, z in enumerate((0.0, 0.5, 1.0)):
+                want = in_cell(losses[part], logit, z), in_cell(gradient, logit, z, part), in_cell(hessian, logit, z)
+                logits, labels = np.array([logit], dtype), np.array([z], dtype)
+                loss, slope = xent.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
+                got = loss, slope, xent.sigmoid_cross_entropy_grad_and_hess(labels=labels, logits=logits)[1]
+                assert [bits(g)[0] for g in got] == [bits(np.array(w, dtype)) for w in want]
 
 
 def commands():

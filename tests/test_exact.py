@@ -5,12 +5,14 @@ import math
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import oracle
 import xent
+from xent import _core
 
 floats = st.floats(allow_nan=False, allow_infinity=False, width=64)
 
@@ -109,6 +111,25 @@ def test_mean_rounds_once():
     assert xent.ExactSum(values).mean() == oracle.nearest(sum(map(oracle.mp.mpf, values)) / 3, np.float64)
 
 
+@given(st.lists(st.tuples(floats, st.sampled_from([0.0, 1.0, 0.3, 2.0])), max_size=9), st.integers(0, 2**63 - 1))
+@example([(1.5e308, 2.0), (1.5e308, 2.0)], 1)  # -inf
+@example([(1.5e308, 2.0), (1.5e308, 2.0)], 2)
+@example([(-744.0, 0.0)], 3)  # subnormal
+@example([(-745.0, 0.0)], 2)  # half of the smallest, a tie
+@example([(-745.0, 0.0)] * 3, 2)  # the other tie
+@example([(math.inf, 0.0)], 7)
+@example([(math.inf, 2.0), (math.inf, 0.0)], 7)
+@example([(math.nan, 0.0)], 7)
+def test_the_means_of_the_core_are_these(pairs, count):
+    """The core divides by itself where a sum is wanted as a number only: with the very bits of Python's division."""
+    x, z = np.array(pairs, np.float64).reshape(-1, 2).T.copy()
+    float64 = _core.types.index("float64")
+    got = _core.sigmoid_cross_entropy_mean_at(x.ctypes.data, z.ctypes.data, 0, len(x), float64, float64, 1.0, count)
+    with np.errstate(over="ignore"):
+        want = xent.sigmoid_cross_entropy_total(labels=z, logits=x)._rounded(count)
+    np.testing.assert_array_equal(oracle.bits(np.float64(got)), oracle.bits(np.float64(want)))
+
+
 @given(st.lists(st.lists(floats, max_size=5), min_size=1, max_size=5))
 def test_limbs_add_up(parts):
     """The columns may be added by any engine."""
@@ -167,13 +188,26 @@ def test_copies(copied):
         (lambda: xent.ExactSum(np.complex128(1)), TypeError, "got dtype complex128"),
         (lambda: xent.ExactSum(np.longdouble([1])), TypeError, "got dtype float128"),
         (lambda: xent.ExactSum([[1.0], [1.0, 2.0]]), ValueError, "values must be an array or a rectangular nesting"),
-        (lambda: xent.ExactSum().merge(1.0), TypeError, "other must be an ExactSum, got float. Use update"),
+        (
+            lambda: xent.ExactSum(pd.Series([1.0])),
+            TypeError,
+            r"values must be a NumPy array or a list, got pandas.*Series. Convert it with numpy.asarray.",
+        ),
+        (
+            lambda: xent.ExactSum().merge(1.0),
+            TypeError,
+            r"other must be an ExactSum, got float. Use update\(\) to add numbers.",
+        ),
         (
             lambda: xent.ExactSum.from_limbs(np.zeros(3, int)),
             ValueError,
             r"limbs must be 72 integers, got shape \(3,\)",
         ),
-        (lambda: xent.ExactSum.from_limbs(np.zeros(72)), ValueError, "dtype float64. Pass what to_limbs"),
+        (
+            lambda: xent.ExactSum.from_limbs(np.zeros(72)),
+            ValueError,
+            r"dtype float64. Pass what to_limbs\(\) returned, or a sum of such arrays.",
+        ),
     ],
 )
 def test_errors(call, error, text):

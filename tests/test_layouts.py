@@ -149,6 +149,25 @@ def test_threads_change_nothing(dtype, threads):
         assert_same(again[1:], [gradient])
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("skipped", [0, 1])
+def test_results_larger_than_the_caches(dtype, skipped, threads):
+    """They are written past them, wherever they begin: in pieces of 16 bytes, and what is left by itself."""
+    size = np.dtype(dtype).itemsize
+    n = 2**25 // size + 5
+    x, z = sample(1001, dtype)
+    whole = [np.resize(a, n) for a in (x, z)]
+    places = [np.zeros(n + 8, dtype)[skipped:][:n] for _ in range(2)]
+    want = outputs(UFUNCS[2], x, z)
+    for count in (1, 2):
+        threads(count)
+        got = outputs(UFUNCS[2], *whole, out=tuple(places))
+        for one, place, values in zip(got, places, want, strict=True):
+            assert one is place
+            assert (bits(place) == np.resize(bits(values), n)).all()
+            place.fill(0)
+
+
 @pytest.mark.parametrize("n", [2 * 131072, 3 * 131072 + 1, 131072 * 4 - 1])
 def test_every_element_is_reached_by_some_thread(n, threads):
     for count in (1, 2, 3, 5):

@@ -47,7 +47,7 @@ def test_documented_equivalence():
 
 # --- the edges -------------------------------------------------------------------------------------------------------
 
-# x, z, loss, gradient, hessian; None: not asked
+# x, z, loss, gradient, hessian; None: as without the label
 EDGES = [
     (+inf, 0.0, inf, 1.0, 0.0),
     (+inf, 0.5, inf, 0.5, 0.0),
@@ -76,22 +76,23 @@ EDGES = [
 def test_edges(x, z, loss, gradient, hessian, dtype):
     got = all_results(np.array([x], dtype), np.array([z], dtype))
     loss = oracle.mp.log(2) if loss is LN2 else loss
+    hessian = oracle.hessian(x) if hessian is None else hessian
     for one, want in zip(got, (loss, gradient, hessian), strict=True):
-        if want is not None:
-            want = np.array(want, dtype) if isinstance(want, float) else oracle.nearest(want, dtype)
-            assert bits(one)[0] == bits(want)
+        want = np.array(want, dtype) if isinstance(want, float) else oracle.nearest(want, dtype)
+        assert bits(one)[0] == bits(want)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_subnormal_logits(dtype):
     tiny = float(ml_dtypes.finfo(dtype).smallest_subnormal)
     x = np.array([tiny, -tiny, 8 * tiny, -8 * tiny], dtype)
-    loss, gradient, hessian = all_results(x, np.full(4, 0.5, dtype))
-    assert (loss == oracle.nearest(oracle.mp.log(2), dtype)).all()
+    _, gradient, hessian = all_results(x, np.full(4, 0.5, dtype))
     assert (hessian == 0.25).all()
     np.testing.assert_array_equal(bits(gradient), bits(np.array([0.0, -0.0, 2 * tiny, -2 * tiny], dtype)))
-    for z in (0.0, 1.0):
-        assert (all_results(x, np.full(4, z, dtype))[1] == 0.5 - z).all()
+    for z in (0.0, 0.5, 1.0, -1.0, 2.0):
+        loss, gradient, _ = all_results(x, np.full(4, z, dtype))
+        assert (loss == oracle.nearest(oracle.mp.log(2), dtype)).all()
+        assert z == 0.5 or (gradient == 0.5 - z).all()
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,9 @@ def test_tails_float32(x, z, loss, gradient):
     got = all_results(np.float32([x, -x]), np.float32([z, np.float32(1) - np.float32(z)]))
     np.testing.assert_array_equal(bits(got[0])[0], bits(np.float32(loss)))
     np.testing.assert_array_equal(bits(got[1])[0], bits(np.float32(gradient)))
+    hessian = {40: 4.2483541e-18, 100: 27 * 2.0**-149, 103: 2.0**-149, 104: 0.0, 3e38: 0.0}.get(x)
+    if hessian is not None:
+        np.testing.assert_array_equal(bits(got[2]), bits(np.float32([hessian, hessian])))
     if np.float32(1) - np.float32(z) == 1 - z:  # the symmetry (x, z) -> (-x, 1 - z)
         np.testing.assert_array_equal(got[0][1], got[0][0])
         np.testing.assert_array_equal(got[1][1], -got[1][0])
@@ -275,7 +279,7 @@ def test_weighted_against_the_definition(dtype):
         if dtype in NARROW:
             assert got[i] == oracle.nearest(truth, dtype), (x[i], z[i], w[i])
         elif abs(truth) < np.finfo(dtype).max:
-            assert oracle.ulps(got[i], truth, dtype) <= 1, (x[i], z[i], w[i])
+            assert oracle.ulps(got[i], truth, dtype) <= 0.75, (x[i], z[i], w[i])
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -328,7 +332,8 @@ def test_mean_and_grad(dtype):
         if dtype in NARROW:
             assert got == oracle.nearest(truth, dtype)
         else:
-            assert oracle.ulps(got, truth, dtype) <= 1.5
+            slack = 2.0**-56 * min(oracle.sigmoid(a), oracle.sigmoid(-a)) / x.size / oracle.unit(truth, dtype)
+            assert oracle.ulps(got, truth, dtype) <= 1 + slack
 
 
 def test_mean_and_grad_out_may_be_an_input():

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -235,6 +236,50 @@ def test_concurrent_calls():
     for worker in workers:
         worker.join()
     assert not failures
+
+
+PLAIN, VIEW = np.ones(1 << 22), np.broadcast_to(1.0, 1 << 24)
+CALLS = {
+    "loss": lambda: xent.sigmoid_cross_entropy_with_logits(labels=PLAIN, logits=PLAIN),
+    "gradient": lambda: xent.sigmoid_cross_entropy_value_and_grad(labels=PLAIN, logits=PLAIN),
+    "total": lambda: xent.sigmoid_cross_entropy_total(labels=VIEW, logits=VIEW),
+    "sum": lambda: xent.ExactSum(VIEW),
+    "softmax": lambda: xent.softmax_cross_entropy_with_logits(labels=PLAIN[None], logits=PLAIN[None]),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_other_threads_run_during_a_call(call):
+    """A thread that sleeps a tenth of a millisecond at a time wakes in the middle of calls of ten milliseconds."""
+    woken, done, before = [], threading.Event(), xent.get_num_threads()
+
+    def tick():
+        while not done.is_set():
+            time.sleep(1e-4)
+            woken.append(time.perf_counter())
+
+    ticking = threading.Thread(target=tick)
+    xent.set_num_threads(1)
+    ticking.start()
+    try:
+        for _ in range(10):
+            start = time.perf_counter()
+            CALLS[call]()
+            end = time.perf_counter()
+            if any(start + (end - start) / 4 < t < end - (end - start) / 4 for t in woken):
+                break
+        else:
+            pytest.fail("no other thread ran")
+    finally:
+        done.set()
+        ticking.join()
+        xent.set_num_threads(before)
+
+
+def test_the_test_of_other_threads_can_fail(monkeypatch):
+    monkeypatch.setitem(CALLS, "busy", lambda: sum(range(1 << 23)))  # one call of Python's own
+    with pytest.raises(pytest.fail.Exception, match="no other thread ran"):
+        test_other_threads_run_during_a_call("busy")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -352,7 +352,7 @@ ERRORS = [
     (
         lambda: dense(labels=np.ones((4, 2, 3)), logits=X),
         ValueError,
-        "got (4, 2, 3) for logits of shape (2, 3). Reshape",
+        "got (4, 2, 3) for logits of shape (2, 3). Reshape the labels.",
     ),
     (
         lambda: dense(labels=X, logits=X, axis=2),
@@ -363,19 +363,19 @@ ERRORS = [
     (
         lambda: dense(labels=1.0, logits=1.0),
         ValueError,
-        "logits must have an axis of classes, got shape (). Pass one logit",
+        "logits must have an axis of classes, got shape (). Pass one logit per class.",
     ),
     (
         lambda: dense(labels=X[:, :0], logits=X[:, :0]),
         ValueError,
-        "at least one class, got shape (2, 0) with none along axis -1",
+        "logits must have at least one class, got shape (2, 0) with none along axis -1. A softmax over nothing is not defined.",
     ),
     (lambda: dense(labels=X, logits=X.astype(int)), TypeError, "logits must be float16, bfloat16, float32 or float64"),
     (lambda: dense(labels=X.astype(str), logits=X), TypeError, "labels must be a float of at most 64 bits"),
     (
         lambda: sparse(labels=[0, 1, 2], logits=X),
         ValueError,
-        "got logits of shape (2, 3) and labels of shape (3,). Reshape one",
+        "labels must have the shape of logits without its last axis, the classes: got logits of shape (2, 3) and labels of shape (3,). Reshape one.",
     ),
     (lambda: sparse(labels=0, logits=1.0), ValueError, "got logits of shape () and labels of shape ()"),
     (
@@ -392,7 +392,7 @@ ERRORS = [
     (
         lambda: sparse(labels=[2, 3], logits=X),
         ValueError,
-        "labels must be class indices from 0 to 2, got 3 at labels[1]. Correct it",
+        "labels must be class indices from 0 to 2, got 3 at labels[1]. Correct it, or drop the row.",
     ),
     (lambda: sparse(labels=[[0], [-1]], logits=X[:, None]), ValueError, "got -1 at labels[1, 0]"),
     (lambda: sparse(labels=-1, logits=X[0]), ValueError, "got -1 at labels. Correct"),

@@ -152,6 +152,8 @@ def test_ignored_rows_may_hold_anything():
         assert loss.isfinite()
         assert x.grad.isfinite().all()
         assert (x.grad[1] == 0).all()
+        with torch.no_grad():
+            assert ours.cross_entropy(x, torch.tensor([0, -100, 1]), **options) == loss
     assert ours.cross_entropy(x, torch.full((3,), -100)).isnan()  # as in torch: no row to take the mean over
 
 
@@ -273,6 +275,24 @@ def test_softmax_along_any_axis():
             xent.softmax_cross_entropy_mean_and_grad(logits=x, labels=z[:, :1, :1], axis=axis, out=out)[1], gradient
         )
         same_bits(out, gradient)
+
+
+def test_a_gradient_may_lie_across_its_input():
+    memory = torch.randn(5001, generator=torch.Generator().manual_seed(0))
+    z = torch.rand(5000)
+    want = xent.sigmoid_cross_entropy_mean_and_grad(logits=memory[:-1].clone(), labels=z)
+    got = xent.sigmoid_cross_entropy_mean_and_grad(logits=memory[:-1], labels=z, out=memory[1:])
+    assert torch.equal(got[0], want[0])
+    assert torch.equal(memory[1:], want[1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_sum_beyond_the_largest_number_is_infinite(dtype):
+    x = torch.full((10,), torch.finfo(dtype).max, dtype=dtype)
+    z = torch.zeros_like(x)
+    assert ours.binary_cross_entropy_with_logits(x, z, reduction="sum") == inf
+    assert ours.binary_cross_entropy_with_logits(x, 2 - z, reduction="sum") == -inf
+    assert ours.binary_cross_entropy_with_logits(x, z) == x[0]
 
 
 # --- backward --------------------------------------------------------------------------------------------------------

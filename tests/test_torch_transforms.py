@@ -280,6 +280,8 @@ def test_subclasses():
         got = mine(x.as_subclass(Tagged), z)
         assert type(got) is Tagged
         assert_same(got.as_subclass(torch.Tensor), theirs(x, z))
+    for target in (z, Y):
+        assert type(ours.cross_entropy(x, target, weight=W[0].as_subclass(Tagged))) is Tagged
 
 
 @pytest.fixture(scope="module")

@@ -142,10 +142,11 @@ def test_a_label_that_is_no_class():
 @pytest.fixture
 def card(monkeypatch):
     """Tensors of this test count as those of a card, and the kernels' calls are counted."""
-    from xent.torch import _eager, _sigmoid, _softmax
+    from xent.torch import _checks, _eager, _sigmoid, _softmax
 
-    monkeypatch.setattr(_eager, "_on_card", lambda x: True)
     for module in (_eager, _sigmoid, _softmax):
+        monkeypatch.setattr(module, "on_card", lambda x: True)
+    for module in (_checks, _eager, _sigmoid, _softmax):
         monkeypatch.setattr(module, "has_kernel", lambda *tensors: False)
     calls = []
     for name in ("sigmoid", "sparse_softmax"):

@@ -16,6 +16,31 @@ struct Decision {
   typename Unsigned<Result>::type open;  // 0 if it is not
 };
 
+// Relative error of what the quick tail gives, to the size of its terms.
+constexpr double quick_error = 0x1.1p-43;
+
+// A rounded value, as a float and as a double; in the top bit of `open`, whether another is possible.
+struct Nearest {
+  float result;
+  double value;
+  uint64_t open;
+};
+
+// Rounds a number y that is normal in the format, for an error of terms * quick_error * |y|. Of a midpoint, plus half a
+// unit, all bits below the last digit are 0.
+template <int digits>
+struct Normal {
+  static constexpr double quick_limit = 86;  // exp(-86) > 2^-125
+  template <int terms>
+  XENT_INLINE Nearest nearest(double y) {
+    constexpr uint64_t half = uint64_t{1} << (52 - digits), below = 2 * half - 1;
+    constexpr auto error = static_cast<uint64_t>(terms * quick_error * 0x1p53);
+    const uint64_t bits = bit_cast<uint64_t>(y);
+    const double value = bit_cast<double>((bits + half) & ~below);
+    return {static_cast<float>(digits == 24 ? y : value), value, ((bits + (half + error)) & below) - (2 * error + 1)};
+  }
+};
+
 // The formats of up to 16 bits: `digits` significant bits, normal from 2^least, finite below 2^end.
 template <int digits, int least, int end>
 struct Half {
@@ -77,7 +102,7 @@ struct Float64 {
   XENT_INLINE double store(double y) { return y; }
 };
 
-struct Float32 {
+struct Float32 : Normal<24> {
   using Storage = float;
   static constexpr bool narrow = true;
   XENT_INLINE double load(float v) { return v; }
@@ -92,7 +117,7 @@ struct Float32 {
   XENT_INLINE float store(double y) { return static_cast<float>(y); }
 };
 
-struct BFloat16 : Half<8, -126, 128> {  // the upper half of a float32
+struct BFloat16 : Half<8, -126, 128>, Normal<8> {  // the upper half of a float32
   struct Storage {
     uint16_t bits;
   };
@@ -107,6 +132,18 @@ struct Float16 : Half<11, -14, 16> {
   struct Storage {
     uint16_t bits;
   };
+  static constexpr double quick_limit = 512;  // results may be subnormal
+  template <int terms>
+  XENT_INLINE Nearest nearest(double y) {
+    static_assert(terms * quick_error < 0x1p-41);  // of half a unit: 2^-29
+    const double size = absolute(y);
+    const Steps s = steps(size);
+    const uint64_t below_half = bit_cast<uint64_t>(s.half) - (uint64_t{1} << 24);
+    const uint64_t far = bit_cast<uint64_t>(0x1p15) - bit_cast<uint64_t>(size);
+    const uint64_t sign = bit_cast<uint64_t>(y) & 0x8000000000000000u;
+    const double value = bit_cast<double>(bit_cast<uint64_t>(s.rounded) | sign);
+    return {static_cast<float>(value), value, (below_half - bit_cast<uint64_t>(absolute(size - s.rounded))) | far};
+  }
   // Its exponent and fraction, put in the place of a float32's, are the value times 2^-112.
   XENT_INLINE double load(Storage v) {
     const uint32_t size = (v.bits & 0x7fffu) << 13, sign = uint32_t{v.bits & 0x8000u} << 16;

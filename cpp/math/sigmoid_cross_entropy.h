@@ -24,9 +24,9 @@ struct Element {
   double x, z, w, n;  // logit, label, weight of the positive class, divisor of the gradient
 };
 
-// Errors relative to the size of the terms: of the quick tail, of the full one (16 units of 2^-53, where 3.4 were seen),
-// and of float64 before its last rounding.
-constexpr double quick_error = 0x1.1p-43, narrow_error = 0x1p-49, wide_error = 0x1p-56;
+// Errors relative to the size of the terms: of the full tail (16 units of 2^-53, where 3.4 were seen), and of float64
+// before its last rounding.
+constexpr double narrow_error = 0x1p-49, wide_error = 0x1p-56;
 
 // The rounded value of an estimate with that error. If it is open, the full tail decides after the quick one, and
 // sigmoid_cross_entropy_exact.h after the full one.
@@ -40,13 +40,15 @@ XENT_INLINE Pair one_minus(double z) { return two_sum(1, -z); }
 // h + l, where h may be infinite.
 XENT_INLINE double last_sum(double h, double l) { return absolute(h) < infinity ? h + l : h; }
 
+XENT_INLINE double line(Element e) { return fma(-e.x, e.z, e.x > 0 ? e.x : 0); }  // x a, rounded once
+
 // near: |x| <= near_limit. Then 0 * inf is no case, and a softplus above 2^-740 no subnormal loss.
 template <class Format, bool weighted, bool near>
 XENT_INLINE Estimate loss(Element e, const Tail& tail) {
   const bool positive = e.x > 0;
   if constexpr (Format::narrow && near && !weighted) {
-    const double line = fma(-e.x, e.z, positive ? e.x : 0);  // x a, rounded once
-    return {line + tail.softplus.hi, absolute(line) + tail.softplus.hi};
+    const double xa = line(e);
+    return {xa + tail.softplus.hi, absolute(xa) + tail.softplus.hi};
   } else if constexpr (Format::narrow) {
     const double negatives = 1 - e.z, positives = weighted ? e.w * e.z : e.z;
     const double a = positive ? negatives : positives;     // of |x|

@@ -149,7 +149,7 @@ def _sparse(formula: Callable[..., Any]) -> Callable[..., Any]:
 
 def _array(argument: str, value: Any, like: Any, kinds: tuple[str, ...], name: str | None) -> Any:
     """A value as array of the namespace of another, of one of the kinds of numbers."""
-    prefix, xp = f"{name}: " if name else "", _namespace(like)
+    xp = _namespace(like)
     array = value if isinstance(value, type(like)) else _checks._array(argument, value, name)
     dtype = str(array.dtype).rpartition(".")[2]
     if dtype not in kinds:
@@ -159,7 +159,7 @@ def _array(argument: str, value: Any, like: Any, kinds: tuple[str, ...], name: s
             _NUMBERS: ("a float of at most 64 bits, an integer or bool", "float64"),
         }[kinds]
         raise TypeError(
-            f"{prefix}{argument} must be {expected}, got dtype {dtype}. "
+            _checks.prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. "
             f"Convert with {xp.__name__}.asarray({argument}, dtype={xp.__name__}.{hint})."
         )
     return xp.asarray(array)

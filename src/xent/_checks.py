@@ -20,7 +20,7 @@ def named(sentinel: Any, name: str | None) -> None:
     """Refuse positional arguments: frameworks disagree on the order, and a swap would be silent."""
     if sentinel is not None:
         raise ValueError(
-            _prefix(name) + "only named arguments are accepted (labels=..., logits=..., ...), got a positional one. "
+            prefix(name) + "only named arguments are accepted (labels=..., logits=..., ...), got a positional one. "
             "Frameworks disagree on the order, so write the names."
         )
 
@@ -39,7 +39,7 @@ def same_shape(labels: Any, logits: Any, name: str | None = None) -> None:
     """Refuse shapes that differ: (n,) against (n, 1) would silently make (n, n)."""
     if tuple(logits) != tuple(labels):
         raise ValueError(
-            _prefix(name) + f"logits and labels must have the same shape, got {tuple(logits)} and {tuple(labels)}. "
+            prefix(name) + f"logits and labels must have the same shape, got {tuple(logits)} and {tuple(labels)}. "
             "Reshape one, or use xent.ufuncs for broadcasting."
         )
 
@@ -62,16 +62,16 @@ def softmax_shapes(labels: Any, logits: Any, axis: Any, name: str | None = None)
     except TypeError:
         valid = False
     if not logits:
-        raise ValueError(_prefix(name) + "logits must have an axis of classes, got shape (). Pass one logit per class.")
+        raise ValueError(prefix(name) + "logits must have an axis of classes, got shape (). Pass one logit per class.")
     if not valid:
         raise ValueError(
-            _prefix(name) + f"axis must be an integer from {-len(logits)} to {len(logits) - 1} for logits of shape "
+            prefix(name) + f"axis must be an integer from {-len(logits)} to {len(logits) - 1} for logits of shape "
             f"{logits}, got {axis!r}. Pass the axis of the classes."
         )
     _classes(logits, axis, name)
     if not fits(labels, logits):
         raise ValueError(
-            _prefix(name) + "labels must have the shape of logits, or broadcast to it without enlarging it, got "
+            prefix(name) + "labels must have the shape of logits, or broadcast to it without enlarging it, got "
             f"{labels} for logits of shape {logits}. Reshape the labels."
         )
     return axis
@@ -92,7 +92,7 @@ def sparse_shapes(labels: Any, logits: Any, name: str | None = None) -> None:
     labels, logits = tuple(labels), tuple(logits)
     if not logits or labels != logits[:-1]:
         raise ValueError(
-            _prefix(name) + "labels must have the shape of logits without its last axis, the classes: "
+            prefix(name) + "labels must have the shape of logits without its last axis, the classes: "
             f"got logits of shape {logits} and labels of shape {labels}. Reshape one."
         )
     _classes(logits, -1, name)
@@ -104,7 +104,7 @@ def known_classes(labels: np.ndarray, classes: int, name: str | None = None) -> 
         index = np.unravel_index(np.argmax((labels < 0) | (labels >= classes)), labels.shape)
         where = f"labels[{', '.join(map(str, index))}]" if index else "labels"
         raise ValueError(
-            _prefix(name) + f"labels must be class indices from 0 to {classes - 1}, got {labels[index]} at {where}. "
+            prefix(name) + f"labels must be class indices from 0 to {classes - 1}, got {labels[index]} at {where}. "
             "Correct it, or drop the row."
         )
 
@@ -130,13 +130,13 @@ def provided(labels: Any, logits: Any, name: str | None = None) -> None:
     """Refuse a missing argument."""
     if labels is None or logits is None:
         missing = " and ".join(k for k, v in (("labels", labels), ("logits", logits)) if v is None)
-        raise ValueError(_prefix(name) + f"both labels and logits must be provided, {missing} missing. Pass both.")
+        raise ValueError(prefix(name) + f"both labels and logits must be provided, {missing} missing. Pass both.")
 
 
 def _classes(shape: tuple[int, ...], axis: int, name: str | None) -> None:
     if shape[axis] == 0:
         raise ValueError(
-            _prefix(name) + f"logits must have at least one class, got shape {shape} with none along axis {axis}. "
+            prefix(name) + f"logits must have at least one class, got shape {shape} with none along axis {axis}. "
             "A softmax over nothing is not defined."
         )
 
@@ -169,7 +169,7 @@ def pos_weight_fits(weight: Any, logits: Any, name: str | None = None) -> None:
     _dtype("pos_weight", weight, _LABELS, "a float of at most 64 bits, an integer or bool", name)
     if not fits(weight.shape, logits.shape):
         raise ValueError(
-            _prefix(name) + "pos_weight must broadcast to the shape of logits without enlarging it, "
+            prefix(name) + "pos_weight must broadcast to the shape of logits without enlarging it, "
             f"got {weight.shape} for logits of shape {logits.shape}. Pass a scalar or one weight per last axis."
         )
 
@@ -230,22 +230,26 @@ def summable(values: Any) -> np.ndarray:
 
 
 def _array(argument: str, value: Any, name: str | None) -> Any:
+    for part in value if isinstance(value, (list, tuple)) else (value,):
+        if isinstance(part, np.ma.MaskedArray):  # NumPy would drop the masks of a list's arrays
+            advice = "Pass value.compressed(), or value.filled() with values of your choice."
+            raise _no_array(argument, part, name, advice)
     if _dispatch.is_numpy(value):
         try:
             return np.asanyarray(value)
         except (ValueError, OverflowError) as error:
             raise ValueError(
-                _prefix(name) + f"{argument} must be an array or a rectangular nesting of lists of numbers: {error}"
+                prefix(name) + f"{argument} must be an array or a rectangular nesting of lists of numbers: {error}"
             ) from None
     if _dispatch.takes_ufuncs(value):
         return value
-    if isinstance(value, np.ma.MaskedArray):
-        advice = "Pass value.compressed(), or value.filled() with a label and logit of your choice."
-    else:
-        advice = f"There is no adapter for {_dispatch.origin(value)}: convert it to a NumPy array yourself."
-    raise TypeError(
-        _prefix(name) + f"{argument} must be a NumPy array, a number or a list, got {_described(value)}. {advice}"
-    )
+    advice = f"There is no adapter for {_dispatch.origin(value)}: convert it to a NumPy array yourself."
+    raise _no_array(argument, value, name, advice)
+
+
+def _no_array(argument: str, value: Any, name: str | None, advice: str) -> TypeError:
+    text = f"{argument} must be a NumPy array, a number or a list, got {_described(value)}. {advice}"
+    return TypeError(prefix(name) + text)
 
 
 def _dtype(
@@ -256,7 +260,7 @@ def _dtype(
             dtype.num in numbers or (dtype.name == "bfloat16" and numbers >= _LOGITS)
         ):
             raise TypeError(
-                _prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. "
+                prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. "
                 f"Convert with {argument}.astype({hint})."
             )
 
@@ -265,5 +269,6 @@ def _described(value: Any) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def _prefix(name: str | None) -> str:
+def prefix(name: str | None) -> str:
+    """What stands in front of an error's text where the caller gave the operation a name."""
     return f"{name}: " if name else ""

@@ -4,6 +4,7 @@ _Sum = tuple[bytes, int, int, int]
 
 version: str
 limbs: int
+types: tuple[str, ...]
 xla_handlers: dict[str, object]
 
 sigmoid_cross_entropy: np.ufunc
@@ -22,6 +23,32 @@ def sigmoid_cross_entropy_total(
     logits: np.ndarray, labels: np.ndarray, gradient: np.ndarray | None, divisor: float
 ) -> tuple[bytes, int, int, int]: ...
 def sigmoid_cross_entropy_of_plain(logits: object, labels: object) -> np.ndarray | None: ...
+def sigmoid_cross_entropy_mean_at(
+    logits: int,
+    labels: int,
+    gradient: int,
+    n: int,
+    logits_type: int,
+    labels_type: int,
+    divisor: float,
+    count: int,
+    /,
+) -> float: ...
+def softmax_cross_entropy_mean_at(
+    logits: int,
+    labels: int,
+    ignored: int,
+    gradient: int,
+    rows: int,
+    classes: int,
+    logits_type: int,
+    labels_type: int,
+    sparse: bool,
+    divisor: float,
+    count: int,
+    /,
+) -> float: ...
+def are_classes_at(labels: int, n: int, classes: int, ignored: int, /) -> bool: ...
 def exact_sum(values: np.ndarray) -> tuple[bytes, int, int, int]: ...
 
 class Tally:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _checks, _core
+from . import _checks, _core, _pieces
 
 _UNIT = 1074  # the total is an integer in units of 2 ** -1074, the smallest positive float64
 _COUNTS = 4  # count, nan, +inf, -inf stand behind the limbs
@@ -77,8 +77,9 @@ class ExactSum:
         TypeError
             For any other dtype. Nothing is added.
         """
-        array = _checks.summable(values)
-        self._add(array.size, _core.exact_sum(array))
+        sums = [(part.size, _core.exact_sum(part)) for (part,), _ in _pieces.cut([_checks.summable(values)])]
+        for size, state in sums:  # all or none: an interrupted call has added nothing
+            self._add(size, state)
         return self
 
     def merge(self, other: ExactSum) -> ExactSum:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _checks, _core, _dispatch, ufuncs
+from . import _checks, _core, _dispatch, _pieces, ufuncs
 from .exact import ExactSum
 
 
@@ -78,7 +78,7 @@ def sigmoid_cross_entropy_with_logits(
     if loss is not None:
         return loss
     labels, logits = _checks.pair(labels, logits, name)
-    return ufuncs.sigmoid_cross_entropy(logits, labels)
+    return _pieces.elementwise(ufuncs.sigmoid_cross_entropy, logits, labels)
 
 
 def sigmoid_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[Any, Any]:
@@ -112,7 +112,7 @@ def sigmoid_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[A
     if host:
         return host.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
     labels, logits = _checks.pair(labels, logits)
-    return ufuncs.sigmoid_cross_entropy_value_and_grad(logits, labels)
+    return _pieces.elementwise(ufuncs.sigmoid_cross_entropy_value_and_grad, logits, labels)
 
 
 def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Any) -> tuple[Any, Any]:
@@ -146,7 +146,7 @@ def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Any) -> tuple[An
     if host:
         return host.sigmoid_cross_entropy_grad_and_hess(labels=labels, logits=logits)
     labels, logits = _checks.pair(labels, logits)
-    return ufuncs.sigmoid_cross_entropy_grad_and_hess(logits, labels)
+    return _pieces.elementwise(ufuncs.sigmoid_cross_entropy_grad_and_hess, logits, labels)
 
 
 def sigmoid_cross_entropy_mean_and_grad(
@@ -203,9 +203,7 @@ def sigmoid_cross_entropy_mean_and_grad(
     labels, logits = _checks.pair(labels, logits)
     _checks.numpy_only(labels, logits)
     gradient = _checks.gradient_out(out, logits)
-    total = ExactSum()
-    total._add(logits.size, _core.sigmoid_cross_entropy_total(logits, labels, gradient, float(logits.size)))
-    return total.mean(), gradient
+    return _total(labels, logits, gradient).mean(), gradient
 
 
 def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
@@ -241,9 +239,7 @@ def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
         return host.sigmoid_cross_entropy_total(labels=labels, logits=logits)
     labels, logits = _checks.pair(labels, logits)
     _checks.numpy_only(labels, logits)
-    total = ExactSum()
-    total._add(logits.size, _core.sigmoid_cross_entropy_total(logits, labels, None, 1.0))
-    return total
+    return _total(labels, logits)
 
 
 def weighted_cross_entropy_with_logits(*, labels: Any, logits: Any, pos_weight: Any, name: str | None = None) -> Any:
@@ -291,4 +287,13 @@ def weighted_cross_entropy_with_logits(*, labels: Any, logits: Any, pos_weight: 
     if host:
         return host.weighted_cross_entropy_with_logits(labels=labels, logits=logits, pos_weight=pos_weight, name=name)
     labels, logits = _checks.pair(labels, logits, name)
-    return ufuncs.weighted_sigmoid_cross_entropy(logits, labels, _checks.pos_weight(pos_weight, logits, name))
+    weight = _checks.pos_weight(pos_weight, logits, name)
+    return _pieces.elementwise(ufuncs.weighted_sigmoid_cross_entropy, logits, labels, weight)
+
+
+def _total(labels: np.ndarray, logits: np.ndarray, *gradient: np.ndarray) -> ExactSum:
+    """The sum of the losses; ``gradient`` takes that of the mean."""
+    total, divisor = ExactSum(), float(logits.size)
+    for (x, z), slope in _pieces.cut((logits, labels), gradient):
+        total._add(x.size, _core.sigmoid_cross_entropy_total(x, z, slope[0] if slope else None, divisor))
+    return total

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _checks, _core, _dispatch, ufuncs
+from . import _checks, _core, _dispatch, _pieces, ufuncs
 from .exact import ExactSum
 
 
@@ -72,7 +72,7 @@ def softmax_cross_entropy_with_logits(
     if host:
         return host.softmax_cross_entropy_with_logits(labels=labels, logits=logits, axis=axis, name=name)
     labels, logits, axis = _checks.softmax_pair(labels, logits, axis, name)
-    return ufuncs.softmax_cross_entropy(logits, labels, axis=axis)
+    return _pieces.rows(ufuncs.softmax_cross_entropy, [(axis,), (axis,), ()], logits, labels)
 
 
 def softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any, axis: int = -1) -> tuple[Any, Any]:
@@ -107,7 +107,7 @@ def softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any, axis: int 
         return host.softmax_cross_entropy_value_and_grad(labels=labels, logits=logits, axis=axis)
     labels, logits, axis = _checks.softmax_pair(labels, logits, axis)
     axes = [(axis,), (axis,), (), (axis,)]
-    return ufuncs.softmax_cross_entropy_value_and_grad(logits, labels, axes=axes)
+    return _pieces.rows(ufuncs.softmax_cross_entropy_value_and_grad, axes, logits, labels)
 
 
 def softmax_cross_entropy_mean_and_grad(
@@ -205,7 +205,7 @@ def sparse_softmax_cross_entropy_with_logits(
     if host:
         return host.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits, name=name)
     labels, logits = _checks.sparse_pair(labels, logits, name)
-    return ufuncs.sparse_softmax_cross_entropy(logits, labels)
+    return _pieces.rows(ufuncs.sparse_softmax_cross_entropy, [(-1,), (), ()], logits, labels)
 
 
 def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[Any, Any]:
@@ -238,7 +238,8 @@ def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> 
     if host:
         return host.sparse_softmax_cross_entropy_value_and_grad(labels=labels, logits=logits)
     labels, logits = _checks.sparse_pair(labels, logits)
-    return ufuncs.sparse_softmax_cross_entropy_value_and_grad(logits, labels)
+    axes = [(-1,), (), (), (-1,)]
+    return _pieces.rows(ufuncs.sparse_softmax_cross_entropy_value_and_grad, axes, logits, labels)
 
 
 def sparse_softmax_cross_entropy_mean_and_grad(
@@ -284,5 +285,5 @@ def _mean(
 ) -> tuple[float, np.ndarray]:
     rows = logits.size // logits.shape[axis]
     gradient = _checks.gradient_out(out, logits)
-    loss, _ = ufunc(logits, labels, float(rows), axes=axes, out=(None, gradient))
+    loss, _ = _pieces.rows(ufunc, axes, logits, labels, float(rows), out=gradient)
     return ExactSum(loss).mean(), gradient

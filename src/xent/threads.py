@@ -17,8 +17,8 @@ def get_num_threads() -> int:
 def set_num_threads(n: int) -> None:
     """Let every later call use up to ``n`` threads.
 
-    Threads are started for arrays that pay for them, then wait for the next, and end before the process forks. Results do
-    not depend on ``n``.
+    Threads are started for arrays that pay for them, wait for the next ones, and end before the process forks. Results
+    do not depend on ``n``.
 
     Raises
     ------

@@ -20,9 +20,9 @@ LEAST, MOST = 5, 25
 """Rounds of one case."""
 SAMPLE = 1_000_000
 """Nanoseconds that one timing of a small case lasts at least; calls that are shorter are repeated."""
-LARGE = 1_000_000
-"""Elements from which on a call is timed alone."""
-PAUSE = 0.001
+LARGE = 4_000_000
+"""Elements from which on a call is timed alone: the caches hold nothing of the one before."""
+PAUSE = 0.005
 """Seconds before each timing, in which the threads of the one before come to rest: some spin when they are done."""
 
 
@@ -124,7 +124,7 @@ def interleave(
 ) -> dict[str, list[float]]:
     """Call each in turn, round after round, and return the nanoseconds of a call for each round.
 
-    With ``repeat`` a short call is repeated within its turn, until it can be timed.
+    With ``repeat`` each turn begins with a call that is not timed, and a short call is repeated until it can be.
     """
     repeats = dict.fromkeys(runs, 1)
     if repeat:
@@ -141,6 +141,8 @@ def interleave(
         for name, run in runs.items():
             count = range(repeats[name])
             pause(PAUSE)
+            if repeat:
+                run()
             begin = clock()
             for _ in count:
                 run()

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .. import _checks
+from .. import _checks, _core
+from ._eager import has_kernel
 
 Tensor = torch.Tensor
 
@@ -29,35 +30,39 @@ OURS = Names("logits", "labels", TypeError, ValueError)
 TORCHS = Names("input", "target", NotImplementedError, RuntimeError)
 
 
-def tensors(names: Names, logits: Any, labels: Any, dtypes: tuple = LABELS, name: str | None = None) -> None:
-    """Refuse what is not a dense real tensor of a known dtype, and two devices."""
+def tensors(names: Names, logits: Any, labels: Any, dtypes: tuple = LABELS, name: str | None = None) -> bool:
+    """Refuse what is not a dense real tensor of a known dtype, and two devices; return if the kernels can have both."""
+    plain = has_kernel(logits, labels)
+    if plain and logits.dtype in LOGITS and labels.dtype in dtypes:
+        return True
     _tensor(names, names.logits, logits, LOGITS, "float16, bfloat16, float32 or float64", name)
     expected = "integer class indices" if dtypes is INTEGERS else _ANY
     _tensor(names, names.labels, labels, dtypes, expected, name)
     _same_device(names, logits, names.labels, labels, name)
+    return plain
 
 
 def _tensor(names: Names, argument: str, value: Any, dtypes: tuple, expected: str, name: str | None) -> None:
     if not isinstance(value, torch.Tensor):
         raise TypeError(
-            _prefix(name)
+            _checks.prefix(name)
             + f"{argument} must be a torch.Tensor, got {type(value).__name__}. Convert with torch.as_tensor."
         )
     if value.layout is not torch.strided and value.layout is not torch.jagged:
         raise names.wrong_dtype(
-            _prefix(name)
+            _checks.prefix(name)
             + f"{argument} must be a dense tensor, got layout {value.layout}. Convert with {argument}.to_dense()."
         )
     if value.dtype not in dtypes:
         got = f"a complex one ({value.dtype})" if value.is_complex() else f"dtype {value.dtype}"
         advice = "Pass real numbers." if value.is_complex() else f"Convert with {argument}.to(...)."
-        raise names.wrong_dtype(_prefix(name) + f"{argument} must be {expected}, got {got}. {advice}")
+        raise names.wrong_dtype(_checks.prefix(name) + f"{argument} must be {expected}, got {got}. {advice}")
 
 
 def _same_device(names: Names, logits: Tensor, argument: str, value: Tensor, name: str | None) -> None:
     if value.device != logits.device:
         raise RuntimeError(
-            _prefix(name) + f"{names.logits} and {argument} must be on one device, got {logits.device} and "
+            _checks.prefix(name) + f"{names.logits} and {argument} must be on one device, got {logits.device} and "
             f"{value.device}. Move one with {argument}.to({names.logits}.device)."
         )
 
@@ -77,15 +82,12 @@ def weight(names: Names, argument: str, value: Any, logits: Tensor, name: str | 
     _same_device(names, logits, argument, value, name)
     if not _checks.fits(value.shape, logits.shape):
         raise names.wrong_weight(
-            _prefix(name) + f"{argument} must broadcast to the shape of {names.logits} without enlarging it, got "
+            _checks.prefix(name)
+            + f"{argument} must broadcast to the shape of {names.logits} without enlarging it, got "
             f"{tuple(value.shape)} for {names.logits} of shape {tuple(logits.shape)}. "
             "Pass a scalar or one weight per last axis."
         )
     return value.expand(logits.shape)
-
-
-def _prefix(name: str | None) -> str:
-    return f"{name}: " if name else ""
 
 
 def gradient_out(out: Any, logits: Tensor) -> Tensor:
@@ -142,6 +144,11 @@ def smoothing(value: float) -> None:
     """Refuse what is no share."""
     if not 0 <= value <= 1:
         raise RuntimeError(f"label_smoothing must be from 0 to 1, got {value}. It is a share of each target.")
+
+
+def all_counted(y: Tensor, classes: int, ignore_index: int) -> bool:
+    """Whether int64 labels in memory are all classes and none is ignored, found in one pass over them."""
+    return y.is_contiguous() and _core.are_classes_at(y.data_ptr(), y.numel(), classes, ignore_index)
 
 
 def known_classes(y: Tensor, classes: int) -> None:

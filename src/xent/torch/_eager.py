@@ -9,27 +9,34 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import _C, bfloat16, compiler, float32, is_grad_enabled, strided  # not looked up anew in each small call
 from torch.autograd import forward_ad
 
+from .. import _core
 from ..exact import ExactSum
 
 Tensor = torch.Tensor
-_is_batched: Any = torch._C._functorch.is_legacy_batchedtensor  # type: ignore[attr-defined]  # not in torch's own stubs
+TYPES = {getattr(torch, name): number for number, name in enumerate(_core.types)}
+"""The numbers by which the core knows the types of elements."""
+_is_batched: Any = _C._functorch.is_legacy_batchedtensor  # type: ignore[attr-defined]  # not in torch's own stubs
 _LARGE = 1 << 22  # bytes
+_MOST = torch.finfo(float32).max
 _TENSORS = (torch.Tensor, torch.nn.Parameter)
 
 
-def eager(*tensors: Tensor | None) -> bool:
-    """Whether these tensors hold their values now, and nobody watches the operations on them.
+def _watched() -> bool:
+    """Whether somebody watches operations: a graph is traced, exported or transformed, or there is a dispatch mode."""
+    return (
+        compiler.is_compiling()
+        or _C._are_functorch_transforms_active()
+        or _C._len_torch_dispatch_stack() > 0
+        or _C._get_tracing_state() is not None
+    )
 
-    Not so while a graph is traced, exported or transformed, under a dispatch mode, and for subclasses.
-    """
-    if (
-        torch.compiler.is_compiling()
-        or torch._C._are_functorch_transforms_active()
-        or torch._C._len_torch_dispatch_stack()
-        or torch._C._get_tracing_state() is not None
-    ):
+
+def eager(*tensors: Tensor | None) -> bool:
+    """Whether these tensors hold their values now, and nobody watches the operations on them: also not a subclass."""
+    if _watched():
         return False
     for t in tensors:  # noqa: SIM110  # loops here and below: a generator would take a tenth of a small call
         if t is not None and (type(t) not in _TENSORS or t.is_meta):
@@ -39,24 +46,24 @@ def eager(*tensors: Tensor | None) -> bool:
 
 def has_kernel(*tensors: Tensor | None) -> bool:
     """Whether the kernels can have the memory of these tensors."""
-    if not eager(*tensors):
+    if _watched():
         return False
     for t in tensors:
-        if t is not None and not (t.is_cpu and t.layout is torch.strided and not t.is_neg()):
+        if t is not None and (type(t) not in _TENSORS or not t.is_cpu or t.layout is not strided or t.is_neg()):
             return False
-        if t is not None and t.dtype is torch.bfloat16 and _bfloat16() is None:
+        if t is not None and t.dtype is bfloat16 and _bfloat16() is None:
             return False
     return True
 
 
 def card_kernels(x: Tensor, *others: Tensor | None) -> Any:
     """Return the kernels for the card that holds these tensors; None without Triton, and for float64 logits."""
-    if not _on_card(x) or not eager(x, *others) or x.dtype is torch.float64 or not x.is_contiguous():
+    if not on_card(x) or not eager(x, *others) or x.dtype is torch.float64 or not x.is_contiguous():
         return None
     return _triton()
 
 
-def _on_card(x: Tensor) -> bool:
+def on_card(x: Tensor) -> bool:
     return x.is_cuda
 
 
@@ -70,12 +77,12 @@ def differentiates(*tensors: Tensor | None) -> bool:
 
     Transforms that are compiled differentiate the operations of the formulas themselves: Dynamo has no rules for both.
     """
-    transformed = torch._C._are_functorch_transforms_active()
-    if torch.compiler.is_compiling() and transformed:
+    transformed = _C._are_functorch_transforms_active()
+    if transformed and compiler.is_compiling():
         return False
     if transformed or forward_ad._current_level >= 0:
         return True
-    if torch.is_grad_enabled():
+    if is_grad_enabled():
         for t in tensors:
             if t is not None and t.requires_grad:
                 return True
@@ -84,9 +91,14 @@ def differentiates(*tensors: Tensor | None) -> bool:
 
 def array(tensor: Tensor) -> np.ndarray:
     """Return the tensor's memory as an array, nothing copied."""
-    if tensor.dtype is torch.bfloat16:
+    if tensor.dtype is bfloat16:
         return tensor.detach().view(torch.int16).numpy().view(_bfloat16())
     return tensor.numpy(force=True)  # by force only detached: all else that it does is done already
+
+
+def address(tensor: Tensor | None) -> int:
+    """Return where the tensor's memory begins; 0 for none."""
+    return 0 if tensor is None else tensor.data_ptr()
 
 
 def empty_like(tensor: Tensor) -> Tensor:
@@ -95,10 +107,9 @@ def empty_like(tensor: Tensor) -> Tensor:
     A large one is NumPy's memory, which asks the system for large pages: small ones take longer to make than the kernel
     to fill.
     """
-    nbytes = tensor.numel() * tensor.itemsize
-    if nbytes < _LARGE or not tensor.is_cpu or not tensor.is_contiguous():
+    if tensor.nbytes < _LARGE or not tensor.is_cpu or not tensor.is_contiguous():
         return torch.empty_like(tensor)
-    return torch.from_numpy(np.empty(nbytes, np.uint8)).view(tensor.dtype).view(tensor.shape)
+    return torch.from_numpy(np.empty(tensor.nbytes, np.uint8)).view(tensor.dtype).view(tensor.shape)
 
 
 @functools.cache
@@ -113,7 +124,7 @@ def applied(function: type[torch.autograd.Function], *arguments: Any) -> Any:
 
     That step takes longer than all the rest.
     """
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+    if compiler.is_compiling() or _C._are_functorch_transforms_active():
         return function.apply(*arguments)
     return super(torch.autograd.Function, function).apply(*arguments)  # type: ignore[attr-defined]
 
@@ -133,8 +144,13 @@ class Kernel(Protocol):
         """Return the kernels for the card that holds these tensors, or None."""
         ...
 
-    def total(self, x: Tensor, z: Tensor, extra: Any, divisor: float, out: Tensor | None, /) -> ExactSum | Tensor:
-        """Return the sum of plain losses, exact on the CPU; ``out`` takes the gradient divided by ``divisor``."""
+    def mean(
+        self, x: Tensor, z: Tensor, extra: Any, count: int, divisor: float, gradient: Tensor | None, /
+    ) -> float | Tensor:
+        """Return the sum of plain losses over ``count``, exact on the CPU.
+
+        The gradient, if there is a place for it, is divided by ``divisor``. That place is new: it lies across no input.
+        """
         ...
 
 
@@ -145,33 +161,33 @@ class Reduced(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, kernel: Kernel, x: Tensor, z: Tensor, ignored: Tensor | None, count: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, how: tuple[Kernel, Tensor, Tensor | None, int]) -> Tensor:
         """Sum the losses and keep the gradient."""
-        ctx.kernel, ctx.count = kernel, count
-        ctx.gradient = empty_like(x)
-        ctx.save_for_backward(x, z, ignored)
-        return rounded(kernel.total(x, z, ignored, count, ctx.gradient), count, x)
+        kernel, z, ignored, count = how
+        ctx.how, ctx.gradient = (kernel, ignored, count), empty_like(x)
+        ctx.save_for_backward(x, z)
+        return scalar(kernel.mean(x, z, ignored, count, count, ctx.gradient), x)
 
     @staticmethod
-    def backward(ctx: Any, *outer: Any) -> Any:
+    def backward(ctx: Any, *outers: Any) -> Any:
         """Scale the gradient, if there is anything to scale."""
-        plain = eager(outer[0]) and not _is_batched(outer[0])
-        if torch.is_grad_enabled() or not plain:  # the gradient is to be differentiated in its turn
-            x, z, ignored = ctx.saved_tensors
-            gradient = ctx.kernel.value_and_grad(x, z, ignored)[1]
-            return None, outer[0] * (gradient / ctx.count), None, None, None
-        divisor, gradient, ctx.gradient = ctx.count, ctx.gradient, None
-        on_card = _on_card(outer[0])
-        factor = 1.0 if on_card else outer[0].item()  # to ask a card for a number would wait for it
-        if factor not in (0, 1) and outer[0].dtype is torch.float16:  # no factor brings back what the count lost
+        (outer,), (kernel, ignored, count) = outers, ctx.how
+        if is_grad_enabled() or not eager(outer) or _is_batched(outer):
+            x, z = ctx.saved_tensors  # the gradient is to be differentiated in its turn
+            gradient = kernel.value_and_grad(x, z, ignored)[1]
+            return outer * (gradient / count), None
+        divisor, gradient, ctx.gradient = count, ctx.gradient, None
+        card = on_card(outer)
+        factor = 1.0 if card else outer.item()  # to ask a card for a number would wait for it
+        if factor not in (0, 1) and outer.dtype is torch.float16:  # no factor brings back what the count lost
             divisor, factor, gradient = divisor / factor, 1.0, None
         if gradient is None:
-            x, z, ignored = ctx.saved_tensors
+            x, z = ctx.saved_tensors
             gradient = empty_like(x)
-            ctx.kernel.total(x, z, ignored, divisor, gradient)
-        if on_card:
-            gradient.mul_(outer[0])
-        return None, gradient if factor == 1 else gradient * factor, None, None, None
+            kernel.mean(x, z, ignored, count, divisor, gradient)
+        if card:
+            gradient.mul_(outer)
+        return gradient if factor == 1 else gradient * factor, None
 
 
 class Summed(torch.autograd.Function):
@@ -181,7 +197,7 @@ class Summed(torch.autograd.Function):
     def forward(ctx: Any, values: Tensor, count: int) -> Tensor:
         """Sum."""
         ctx.shape, ctx.count = values.shape, count
-        return rounded(ExactSum(array(values)), count, values)
+        return scalar(ExactSum(array(values))._rounded(count), values)
 
     @staticmethod
     def backward(ctx: Any, *outer: Any) -> Any:
@@ -189,24 +205,23 @@ class Summed(torch.autograd.Function):
         return (outer[0] / ctx.count).expand(ctx.shape), None
 
 
-def rounded(total: ExactSum | Tensor, count: int, like: Tensor) -> Tensor:
-    """Return the total divided by ``count``, a tensor of no axis."""
-    if isinstance(total, Tensor):
-        return (total / count).to(like.dtype)
-    return like.new_full((), total._rounded(count))
+def scalar(mean: float | Tensor, like: Tensor) -> Tensor:
+    """Return a mean as a tensor of no axis, of the dtype of ``like``."""
+    if isinstance(mean, float) and -_MOST < mean < _MOST:  # beyond, this would refuse what is infinite in float32
+        return like.new_full((), mean)
+    return torch.as_tensor(mean, dtype=torch.float64, device=like.device).to(like.dtype)
 
 
-def reduced(kernel: Kernel, x: Tensor, z: Tensor, ignored: Tensor | None = None, count: Any = 1) -> Tensor:
+def reduced(kernel: Kernel, x: Tensor, z: Tensor, plain: bool, count: Any, ignored: Tensor | None = None) -> Tensor:
     """Return the sum of the losses over ``count``: exact, and in one pass with the gradient, where a kernel can."""
     # A count that is on the card would have to be waited for; what one takes from float16 there, no scale gives back.
-    known = has_kernel(x, z, ignored) or (
+    known = plain or (
         isinstance(count, int) and x.dtype is not torch.float16 and kernel.card(x, z, ignored) is not None
     )
-    if known and not differentiates(z):
-        count = int(count)
-        if not differentiates(x):
-            return rounded(kernel.total(x, z, ignored, 1, None), count, x)
-        return applied(Reduced, kernel, x, z, ignored, count)
+    if known and not differentiates(x, z):
+        return scalar(kernel.mean(x, z, ignored, int(count), 1, None), x)
+    if known and not z.requires_grad and forward_ad._current_level < 0:
+        return super(torch.autograd.Function, Reduced).apply(x, (kernel, z, ignored, int(count)))  # type: ignore[attr-defined]
     return summed(kernel.loss(x, z, ignored), count)
 
 
@@ -220,7 +235,7 @@ def summed(values: Tensor, count: Any = 1) -> Tensor:
 
 def promoted(x: Tensor) -> Tensor:
     """Return logits as autocast wants those of losses: float32 at least."""
-    if x.dtype is torch.float32 or x.dtype is torch.float64:
+    if x.dtype is float32 or x.dtype is torch.float64:
         return x
     device = x.device.type
     return x.float() if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device) else x

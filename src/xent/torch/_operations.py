@@ -50,6 +50,19 @@ class Operations:
         return torch.argmax(x, dim=axis, keepdim=keepdims)
 
 
+class ValueAndGrad(torch.autograd.Function):
+    """A function of two outputs, losses and gradient, whose derivatives take its inputs and that gradient."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+        """Keep the inputs and the gradient."""
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs, output[1])
+        ctx.save_for_forward(*inputs, output[1])
+
+
 def wide(*tensors: Tensor | None) -> list:
     """Return all in one dtype that holds each of them, at least float32: the result is rounded once, at the end."""
     double = any(t is not None and t.dtype is torch.float64 for t in tensors)

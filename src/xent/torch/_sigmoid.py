@@ -10,8 +10,8 @@ import torch
 from .. import _core, ufuncs
 from .. import _formulas as formulas
 from ..exact import ExactSum
-from ._eager import applied, array, card_kernels, differentiates, empty_like, has_kernel
-from ._operations import Operations, chain, wide
+from ._eager import TYPES, address, applied, array, card_kernels, differentiates, empty_like, has_kernel, on_card
+from ._operations import Operations, ValueAndGrad, chain, wide
 
 Tensor = torch.Tensor
 
@@ -48,15 +48,19 @@ def card(x: Tensor, z: Tensor, w: Tensor | None = None) -> Any:
     return card_kernels(x, z) if w is None else None
 
 
-def total(x: Tensor, z: Tensor, _: None, divisor: float, out: Tensor | None) -> ExactSum | Tensor:
-    """Return the sum of plain losses, exact on the CPU; ``out`` takes the gradient divided by ``divisor``."""
-    if kernels := card(x, z):
-        return kernels.sigmoid(x, z, total=True, out=out, divisor=divisor)[2]
-    return exact_total(x, z, divisor, out)
+def mean(x: Tensor, z: Tensor, _: None, count: int, divisor: float, gradient: Tensor | None) -> float | Tensor:
+    """Return the sum of plain losses over ``count``, exact on the CPU; the gradient is divided by ``divisor``."""
+    if on_card(x):
+        return card(x, z).sigmoid(x, z, total=True, out=gradient, divisor=divisor)[2] / count
+    if not (x.is_contiguous() and z.is_contiguous()):
+        return total(x, z, None, divisor, gradient)._rounded(count)
+    return _core.sigmoid_cross_entropy_mean_at(
+        x.data_ptr(), z.data_ptr(), address(gradient), x.numel(), TYPES[x.dtype], TYPES[z.dtype], divisor, count
+    )
 
 
-def exact_total(x: Tensor, z: Tensor, divisor: float = 1, out: Tensor | None = None) -> ExactSum:
-    """The same on the CPU."""
+def total(x: Tensor, z: Tensor, _: None = None, divisor: float = 1, out: Tensor | None = None) -> ExactSum:
+    """Return the exact sum of plain losses on the CPU; ``out`` takes the gradient divided by ``divisor``."""
     sum_ = ExactSum()
     gradient = None if out is None else array(out)
     sum_._add(x.numel(), _core.sigmoid_cross_entropy_total(array(x), array(z), gradient, float(divisor)))
@@ -89,10 +93,8 @@ def _by_weight(x: Tensor, z: Tensor, w: Tensor) -> tuple[Any, Any]:
     return z * formulas.softplus(xp, -x), z * formulas.gradient(xp, x, torch.ones_like(x))
 
 
-class _Reverse(torch.autograd.Function):
+class _Reverse(ValueAndGrad):
     """Losses and gradient, differentiable backwards to any order."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor, z: Tensor, w: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -107,13 +109,6 @@ class _Reverse(torch.autograd.Function):
         xp, parts = Operations(x), wide(x, z, w)
         value = _kernel_loss(x, z, w) if kernel else formulas.loss(xp, *parts).to(x.dtype)
         return value, formulas.gradient(xp, *parts).to(x.dtype)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
-        """Keep the inputs and the gradient."""
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*inputs, output[1])
-        ctx.save_for_forward(*inputs, output[1])
 
     @staticmethod
     def backward(ctx: Any, *outer: Any) -> Any:

@@ -13,8 +13,8 @@ import torch
 from .. import _core, ufuncs
 from .. import _formulas as formulas
 from ..exact import ExactSum
-from ._eager import applied, array, card_kernels, differentiates, empty_like, has_kernel
-from ._operations import Operations, chain, wide
+from ._eager import TYPES, address, applied, array, card_kernels, differentiates, empty_like, has_kernel, on_card
+from ._operations import Operations, ValueAndGrad, chain, wide
 
 Tensor = torch.Tensor
 
@@ -45,10 +45,21 @@ def card(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> Any:
     return None if z.ndim == x.ndim else card_kernels(x, z, ignored)
 
 
-def total(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Tensor | None) -> ExactSum | Tensor:
-    """Return the sum of plain losses, exact on the CPU; ``out`` takes the gradient divided by ``divisor``."""
-    if card(x, z, ignored):
-        return _on_card(x, z, ignored, divisor, out).sum(dtype=torch.float64)
+def mean(
+    x: Tensor, z: Tensor, ignored: Tensor | None, count: int, divisor: float, gradient: Tensor | None
+) -> float | Tensor:
+    """Return the sum of plain losses over ``count``, exact on the CPU; the gradient is divided by ``divisor``."""
+    if on_card(x):
+        return _on_card(x, z, ignored, divisor, gradient).sum(dtype=torch.float64) / count
+    if not (x.is_contiguous() and z.is_contiguous() and (ignored is None or ignored.is_contiguous())):
+        return total(x, z, ignored, divisor, gradient)._rounded(count)
+    classes, sparse, types = x.shape[-1], z.ndim != x.ndim, (TYPES[x.dtype], TYPES[z.dtype])
+    memory = x.data_ptr(), z.data_ptr(), address(ignored), address(gradient)
+    return _core.softmax_cross_entropy_mean_at(*memory, x.numel() // classes, classes, *types, sparse, divisor, count)
+
+
+def total(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Tensor | None) -> ExactSum:
+    """Return the exact sum of plain losses on the CPU; ``out`` takes the gradient divided by ``divisor``."""
     return ExactSum(array(loss(x, z, ignored) if out is None else _both(x, z, ignored, float(divisor), out)))
 
 
@@ -93,10 +104,8 @@ def _rows(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]
     return x, z
 
 
-class _Reverse(torch.autograd.Function):
+class _Reverse(ValueAndGrad):
     """Losses and gradient, differentiable backwards to any order."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -109,13 +118,6 @@ class _Reverse(torch.autograd.Function):
             return _on_card(x, z, ignored, 1, gradient), gradient
         xp, rows = Operations(x), _rows(x, z, ignored)
         return formulas.softmax_loss(xp, *rows).to(x.dtype), formulas.softmax_gradient(xp, *rows).to(x.dtype)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
-        """Keep the inputs and the gradient."""
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*inputs, output[1])
-        ctx.save_for_forward(*inputs, output[1])
 
     @staticmethod
     def backward(ctx: Any, *outer: Any) -> Any:

@@ -6,9 +6,9 @@ import torch
 from torch.nn import _reduction
 
 from . import _sigmoid, _softmax
-from ._checks import TORCHS, class_axis, class_weight, known_classes, same_shape, smoothing, tensors
+from ._checks import TORCHS, all_counted, class_axis, class_weight, known_classes, same_shape, smoothing, tensors
 from ._checks import weight as expanded
-from ._eager import eager, promoted, reduced, summed
+from ._eager import eager, has_kernel, promoted, reduced, summed
 from ._operations import wide
 
 Tensor = torch.Tensor
@@ -74,11 +74,11 @@ def binary_cross_entropy_with_logits(
     tensor(4.1399e-08)
     """
     reduction = _mode(size_average, reduce, reduction)
-    tensors(TORCHS, input, target)
+    plain = tensors(TORCHS, input, target)
     same_shape(TORCHS, input, target)
     x = promoted(input)
     if weight is None and pos_weight is None and reduction != "none":
-        return reduced(_sigmoid, x, target, None, x.numel() if reduction == "mean" else 1)
+        return reduced(_sigmoid, x, target, plain, x.numel() if reduction == "mean" else 1)
     loss = _sigmoid.loss(x, target, None if pos_weight is None else expanded(TORCHS, "pos_weight", pos_weight, x))
     if weight is not None:
         loss = (loss * expanded(TORCHS, "weight", weight, x)).to(loss.dtype)
@@ -150,39 +150,49 @@ def cross_entropy(
     tensor([4.2484e-18, 0.0000e+00])
     """
     reduction = _mode(size_average, reduce, reduction)
-    tensors(TORCHS, input, target)
-    indices = target.shape != input.shape
+    plain = tensors(TORCHS, input, target)
+    indices = target.ndim < input.ndim
     axis = class_axis(input, target)
-    x = promoted(input).movedim(axis, -1)
+    last = axis == input.ndim - 1
+    x = promoted(input) if last else promoted(input).movedim(axis, -1)
     if weight is not None:
         class_weight(weight, x.shape[-1], x)
+        plain = plain and has_kernel(weight)
     smoothing(label_smoothing)
     if indices:
-        return _of_indices(x, target.to(torch.int64), weight, ignore_index, reduction, label_smoothing)
+        return _of_indices(x, target.to(torch.int64), plain, weight, ignore_index, reduction, label_smoothing)
     if ignore_index >= 0:
         raise RuntimeError(
             f"ignore_index is for class indices, got {ignore_index} with probabilities. "
             "Leave it out, and drop the rows to ignore."
         )
-    z = _smoothed(target.movedim(axis, -1), x, weight, label_smoothing)
+    z = _smoothed(target if last else target.movedim(axis, -1), x, weight, label_smoothing)
     if reduction == "none":
         return _softmax.loss(x, z)
-    return reduced(_softmax, x, z, None, x.numel() // x.shape[-1] if reduction == "mean" else 1)
+    return reduced(_softmax, x, z, plain, x.numel() // x.shape[-1] if reduction == "mean" else 1)
 
 
 def _of_indices(
-    x: Tensor, y: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
+    x: Tensor,
+    y: Tensor,
+    plain: bool,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
 ) -> Tensor:
-    ignored = y == ignore_index
-    if eager(y) and not ignored.any():
-        ignored = None
-    else:
-        y = torch.where(ignored, 0, y)
-    if eager(y):
-        known_classes(y, x.shape[-1])
+    ignored = None
+    if not (plain and all_counted(y, x.shape[-1], ignore_index)):
+        ignored = y == ignore_index
+        if eager(y) and not ignored.any():
+            ignored = None
+        else:
+            y = torch.where(ignored, 0, y)
+        if eager(y):
+            known_classes(y, x.shape[-1])
     count = y.numel() if ignored is None else (~ignored).sum()
     if weight is None and not label_smoothing and reduction != "none":
-        return reduced(_softmax, x, y, ignored, count if reduction == "mean" else 1)
+        return reduced(_softmax, x, y, plain, count if reduction == "mean" else 1, ignored)
     of_rows = None if weight is None else weight[y]
     if label_smoothing:
         z = _smoothed(_softmax.one_hot(x, y), x, weight, label_smoothing)

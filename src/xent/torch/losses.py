@@ -17,7 +17,7 @@ from .. import _dispatch
 from ..exact import ExactSum
 from . import _sigmoid, _softmax
 from ._checks import INTEGERS, OURS, gradient_out, tensors, weight
-from ._eager import differentiates, eager, has_kernel, promoted, rounded, summed
+from ._eager import differentiates, eager, empty_like, has_kernel, promoted, scalar, summed
 from ._operations import wide
 
 Tensor = torch.Tensor
@@ -56,7 +56,7 @@ def sigmoid_cross_entropy_total(*, labels: Any, logits: Tensor) -> ExactSum:
             "the meta device. Sum the losses of sigmoid_cross_entropy_with_logits."
         )
     if has_kernel(x, z):
-        return _sigmoid.exact_total(x, z)
+        return _sigmoid.total(x, z)
     (losses,) = wide(_sigmoid.loss(x.detach(), z.detach()))
     return ExactSum(losses.cpu().numpy())
 
@@ -123,9 +123,11 @@ def _mean_and_grad(kernel: Any, x: Tensor, z: Tensor, count: int, out: Tensor | 
             )
         loss, gradient = kernel.value_and_grad(x, z)
         return summed(loss, count), gradient / count
-    gradient = torch.empty_like(x) if out is None else gradient_out(out, x)
-    if has_kernel(x, z, gradient):
-        return rounded(kernel.total(x, z, None, count, gradient), count, x), gradient
+    if out is None and has_kernel(x, z):
+        gradient = empty_like(x)
+        return scalar(kernel.mean(x, z, None, count, count, gradient), x), gradient
+    if out is not None and has_kernel(x, z, gradient_out(out, x)):
+        return scalar(kernel.total(x, z, None, count, out)._rounded(count), x), out
     loss, slope = kernel.value_and_grad(x, z)
     slope = slope / count
     return summed(loss, count), slope if out is None else out.copy_(slope)
