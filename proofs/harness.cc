@@ -13,11 +13,9 @@ namespace {
 constexpr std::size_t hard_kept = 6;
 constexpr int wrong_printed = 10;
 
-std::size_t size_of(xent::Type type) { return type == xent::Type::f64 ? 8 : type == xent::Type::f32 ? 4 : 2; }
-
 bool is_nan(xent::Type type, const char* element) {
   std::uint64_t bits = 0;
-  std::memcpy(&bits, element, size_of(type));
+  std::memcpy(&bits, element, xent::size_of(type));
   switch (type) {
     case xent::Type::f16: return (bits & 0x7fff) > 0x7c00;
     case xent::Type::bf16: return (bits & 0x7fff) > 0x7f80;
@@ -28,7 +26,7 @@ bool is_nan(xent::Type type, const char* element) {
 
 // The same bits; a nan is a nan, for the processor chooses its sign and payload.
 bool same(xent::Type type, const char* a, const char* b, std::size_t n) {
-  const std::size_t size = size_of(type);
+  const std::size_t size = xent::size_of(type);
   if (std::memcmp(a, b, n * size) == 0) return true;
   for (std::size_t i = 0; i < n * size; i += size)
     if (std::memcmp(a + i, b + i, size) != 0 && !(is_nan(type, a + i) && is_nan(type, b + i))) return false;
@@ -109,7 +107,7 @@ void Kernels::operator()(const xent::Task& task, std::size_t n, unsigned long lo
   report_.count("results-" + isas_[0].name,
                 static_cast<long long>(n) * (!!task.loss.data + !!task.gradient.data + !!task.hessian.data));
   if (isas_.size() == 1) return;
-  const std::size_t bytes = n * size_of(task.logits_type);
+  const std::size_t bytes = n * xent::size_of(task.logits_type);
   static thread_local std::vector<char> other;
   other.resize(3 * bytes);
   for (std::size_t i = 1; i < isas_.size(); ++i) {
