@@ -196,7 +196,7 @@ XENT_INLINE bool compute_fully(Block<Format>& b, double divisor, int n, int full
 template <class Format>
 XENT_INLINE double quick_limit(double divisor) {
   const int exponent = static_cast<int>(bit_cast<uint64_t>(divisor) >> 52 & 0x7ff) - 1022;  // divisor < 2^exponent
-  return Format::quick_limit - (exponent > 0 ? 0.7 * exponent : 0);                       // ln 2 < 0.7
+  return Format::quick_limit - (exponent > 0 ? 0.7 * exponent : 0);                         // ln 2 < 0.7
 }
 
 // By the quick way; false if it leaves an element open.

@@ -2,7 +2,7 @@
 
 #include "loops.h"
 #include "softmax_loops.h"
-#include "tally.h"
+#include "tally_cell.h"
 
 namespace XENT_NAMESPACE {
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "exact_sum.h"
+#include "tally_cell.h"
 #include "xent.h"
 
 namespace xent {
@@ -30,7 +31,7 @@ class CellSum {
 // probability minus the label). The intervals are [k/4, (k+1)/4) for k from -64 to 63 and one beyond each end, each held
 // twice: for the rows whose label is exactly 1, and for the others.
 struct Tally {
-  static constexpr int intervals = 130, lowest = -65;           // the interval below -16
+  static constexpr int intervals = 130, lowest = lowest_interval;  // the one below -16
   static constexpr int loss_intervals = 65, lowest_loss = -33;  // losses by powers of two, those below 2^-32 together
   struct Cell {
     std::int64_t rows = 0;
@@ -44,18 +45,6 @@ struct Tally {
   template <class Float, class Label>
   void add(const Float* logits, const Label* labels, const double* weights, std::size_t n);
 };
-
-inline int is_one(std::uint8_t z) { return z != 0; }
-inline int is_one(double z) { return z == 1; }
-
-// The number of a row's cell. No branch: labels are as good as random.
-template <class Float>
-inline int tally_cell(Float x, int one) {
-  const Float scaled = x * 4;
-  const Float t = scaled > 64 ? 64 : scaled >= -65 ? scaled : -65;  // where nan is as well
-  const int k = static_cast<int>(t);
-  return 2 * (k - static_cast<int>(t < static_cast<Float>(k)) - Tally::lowest) + one;
-}
 
 // For each of n rows twice its cell, plus the last bit of the exponent of its loss; and the square of its loss.
 void tally_cells(const float* logits, const std::uint8_t* labels, const float* loss, int n, std::uint16_t* cells,

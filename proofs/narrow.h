@@ -144,10 +144,10 @@ class Narrow {
                   gradient_truth = gradient(x, a, b.tails[i].sigmoid, b.n);
       const auto both = [&](int f, Truth truth, bool plain, auto terms, const auto& estimate) {
         const Verdict slow = full(x, truth, got[f][i], estimate(premise::tail<false>(x), std::false_type{}));
-        const Verdict fast = std::fabs(x) <= Kernel::quick_limit
-                                 ? quick<terms>(x, truth, got[f][i],
-                                                estimate(quick_tail(std::fabs(x)), std::true_type{}), plain)
-                                 : slow;
+        const Verdict fast =
+            std::fabs(x) <= Kernel::quick_limit
+                ? quick<terms>(x, truth, got[f][i], estimate(quick_tail(std::fabs(x)), std::true_type{}), plain)
+                : slow;
         verdicts[f][i] = {slow.look, fast.open, std::max(slow.ratio, fast.ratio)};
       };
       both(0, loss_truth, premise::line(e) >= 0, std::integral_constant<int, 1>{},
