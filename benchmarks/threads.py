@@ -1,10 +1,12 @@
 """What one thread and two take for arrays of each size: `python benchmarks/threads.py`, a minute on an idle machine.
 
 It prints the median time of each operation in nanoseconds per element: where a second thread begins to pay, what the
-arithmetic takes while the arrays are in the caches, and what is added when they are not.
+arithmetic takes while the arrays are in the caches, and what is added when they are not. Logits are float32, or what
+`python benchmarks/threads.py float16` names; XENT_ISA chooses the instruction set.
 """
 
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
@@ -15,11 +17,12 @@ import xent
 SIZES = (10**4, 2**16, 2**17, 2**18, 10**6, 2**24)
 
 
-def operations(n: int) -> dict[str, Callable[[], object]]:
-    """Return the calls to time, on float32 logits with hard labels; what they write has its place."""
+def operations(n: int, dtype: str) -> dict[str, Callable[[], object]]:
+    """Return the calls to time, on logits with hard labels; what they write has its place."""
     rng = np.random.default_rng(0)
-    x = rng.uniform(-6, 6, n).astype(np.float32)
-    z = (rng.random(n) < 1 / (1 + np.exp(-x))).astype(np.float32)
+    x = rng.uniform(-6, 6, n)
+    z = (rng.random(n) < 1 / (1 + np.exp(-x))).astype(dtype)
+    x = x.astype(dtype)
     one, two = np.zeros_like(x), np.zeros_like(x)
     return {
         "loss": lambda: xent.ufuncs.sigmoid_cross_entropy(x, z, out=one),
@@ -29,11 +32,11 @@ def operations(n: int) -> dict[str, Callable[[], object]]:
     }
 
 
-def main() -> None:
+def main(dtype: str = "float32") -> None:
     """Time both numbers of threads in turn, so that what else goes on meets both."""
     print(f"{'':20} {'elements':>9} {'1 thread':>9} {'2 threads':>9}")
     for n in SIZES:
-        for name, call in operations(n).items():
+        for name, call in operations(n, dtype).items():
             calls, times = max(1, 2**21 // n), {1: [], 2: []}
             for _ in range(15):
                 for threads, taken in times.items():
@@ -47,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
