@@ -79,7 +79,8 @@ class Run:
     def load(cls, path: Path) -> Run:
         """What a file holds; `InputError` if it is no file of this kind."""
         try:
-            table = pyarrow.parquet.read_table(path)
+            with path.open("rb") as file:  # opened once: a run may put another in its place meanwhile
+                table = pyarrow.parquet.read_table(file)
             description = json.loads((table.schema.metadata or {})[_METADATA])
             if description["version"] != _VERSION:
                 raise InputError(f"{path}: was written by another version of xent; score its files again")
