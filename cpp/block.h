@@ -28,7 +28,7 @@ struct Pairs {
 };
 
 template <class Format>
-struct Block {
+struct alignas(64) Block {
   using Result = typename Format::Result;
   using Open = typename Unsigned<Result>::type;
   using P = Pairs<!Format::narrow>;
@@ -75,48 +75,73 @@ struct Seen {
   uint64_t far, soft;
 };
 
-// Both by the quick way.
+// Where loss and derivative are wanted, the quick way divides once in each of its loops: a division is done beside other
+// operations, but not beside a second one.
+template <unsigned wanted>
+constexpr bool sigmoid_waits = (wanted & losses_wanted) && (wanted & derivatives_wanted);
+
 template <class Format, unsigned wanted>
 XENT_NOINLINE Seen quick_tails(Block<Format>& b, double limit, int n) {
-  Seen seen{0, 0};
-  for (int i = 0; i < n; ++i) {
-    const double size = absolute(b.x[i]), u = quick_power(size);
-    seen.far |= bit_cast<uint64_t>(limit) - bit_cast<uint64_t>(size);
-    if constexpr (wanted & losses_wanted) b.s.hi[i] = quick_s(u);
-    if constexpr (wanted & derivatives_wanted) b.u.hi[i] = quick_sigmoid(u);
-    if constexpr (wanted & gradient_wanted) seen.soft |= bit_cast<uint64_t>(fma(b.z[i], b.z[i], -b.z[i]));
+  VectorBits far{}, soft{};
+  for (int i = 0; i < n; i += side_by_side) {
+    const Doubles size = each([](Vector x) { return absolute(x); }, load(b.x + i)), u = quick_power(size);
+    for (Vector v : size.v) far |= bit_cast<uint64_t>(limit) - bit_cast<VectorBits>(v);
+    if constexpr (wanted & losses_wanted) store(quick_s(u), b.s.hi + i);
+    if constexpr (wanted & derivatives_wanted) store(sigmoid_waits<wanted> ? u : quick_sigmoid(u), b.u.hi + i);
+    if constexpr (wanted & gradient_wanted)
+      for (Vector z : load(b.z + i).v) soft |= bit_cast<VectorBits>(fma(z, z, -z));
   }
-  return seen;
+  return {any(far), any(soft)};
 }
 
-// The wanted values of n elements by the quick way, where the terms of none of them cancel: those of a loss have one sign
-// while its label is in [0, 1], the size of a gradient's is at most three times its own for a label of 0 or 1. True if one
-// is open.
+// Values rounded to the format.
+struct Rounded {
+  Doubles value, same;
+};
+
+template <class Format>
+XENT_INLINE Rounded nearest(const Doubles& y, VectorBits& open) {
+  Rounded to;
+  XENT_EACH_CHAIN {
+    const auto one = Format::nearest(y.v[j]);
+    to.value.v[j] = one.value;
+    to.same.v[j] = one.same;
+    open |= one.open;
+  }
+  return to;
+}
+
+// The wanted values of n elements by the quick way, where their relative error is that of a quick value: the terms of a
+// loss have one sign while its label is in [0, 1]; for a label of 0 or 1 one term of a gradient is exact, and the other
+// no larger than the gradient. True if one is open.
 template <class Format, unsigned wanted>
 XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
-  uint64_t open = 0;
-  for (int i = 0; i < n; ++i) {
-    const Element e{b.x[i], b.z[i], 1, divisor};
+  const double inverse = 1 / divisor;
+  VectorBits open{};
+  for (int i = 0; i < n; i += side_by_side) {
+    Doubles sigmoid;
+    if constexpr (wanted & derivatives_wanted) sigmoid = load(b.u.hi + i);
+    if constexpr (sigmoid_waits<wanted>) sigmoid = quick_sigmoid(sigmoid);
     if constexpr (wanted & losses_wanted) {
-      const double xa = line(e);
-      const Nearest loss = Format::template nearest<1>(xa + quick_softplus(b.s.hi[i]));
-      open |= loss.open | bit_cast<uint64_t>(xa);
-      if constexpr (wanted & loss_wanted) b.loss[i] = loss.result;
-      if constexpr (wanted & total_wanted) b.s.hi[i] = loss.value;
+      const Doubles softplus = quick_softplus(load(b.s.hi + i));
+      const Doubles xa = each([](Vector x, Vector z) { return narrow_line(x, z); }, load(b.x + i), load(b.z + i));
+      const Rounded loss = nearest<Format>(xa + softplus, open);
+      for (Vector v : xa.v) open |= bit_cast<VectorBits>(v);
+      if constexpr (wanted & loss_wanted) store(loss.same, b.loss + i);
+      if constexpr (wanted & total_wanted) store(loss.value, b.s.hi + i);
     }
-    const Tail t{{0, 0}, {b.u.hi[i], 0}};
     if constexpr (wanted & gradient_wanted) {
-      const Nearest value = Format::template nearest<3>(gradient<Format>(e, t).value);
-      open |= value.open;
-      b.gradient[i] = value.result;
+      const auto gradient = [=](Vector x, Vector z, Vector sigmoid) {
+        return narrow_gradient(x, narrow_side(x, z), sigmoid) * inverse;
+      };
+      store(nearest<Format>(each(gradient, load(b.x + i), load(b.z + i), sigmoid), open).same, b.gradient + i);
     }
     if constexpr (wanted & hessian_wanted) {
-      const Nearest value = Format::template nearest<1>(hessian<Format>(t).value);
-      open |= value.open;
-      b.hessian[i] = value.result;
+      const auto hessian = [](Vector sigmoid) { return narrow_hessian(sigmoid); };
+      store(nearest<Format>(each(hessian, sigmoid), open).same, b.hessian + i);
     }
   }
-  return open >> 63;
+  return any(open) >> 63;
 }
 
 // The wanted values of n elements; true if one of them is open.
@@ -128,9 +153,12 @@ XENT_NOINLINE bool results(Block<Format>& b, double divisor, int n) {
   typename Block<Format>::Open any = 0;
   for (int i = 0; i < n; ++i) {
     const Element e{b.x[i], b.z[i], w ? b.w[i] : 1, divisor};
-    const Pair s = P::get(b.s, i);
-    const Tail t{way == Way::quick ? Pair{quick_softplus(s.hi), 0} : softplus<subnormal<Format, way>>(e.x, s),
-                 P::get(b.u, i)};
+    const Pair u = P::get(b.u, i), s = P::get(b.s, i);
+    Tail t;
+    if constexpr (way == Way::quick)
+      t = {{quick_softplus(s.hi), 0}, {sigmoid_waits<wanted> ? quick_sigmoid(u.hi) : u.hi, 0}};
+    else
+      t = {softplus<subnormal<Format, way>>(e.x, s), u};
     typename Block<Format>::Open open = 0;
     const auto keep = [&](Estimate estimate, typename Format::Result* to) {
       const auto d = decide<Format, way == Way::quick>(estimate, error);
@@ -170,8 +198,7 @@ XENT_NOINLINE void settle(Block<Format>& b, double divisor, int n) {
 // Fills the last vector with zeros, so that a short block takes no scalar loop; what is computed there is not read.
 template <class Format>
 XENT_INLINE int padded(Block<Format>& b, int n) {
-  constexpr int most_lanes = 16;
-  const int full = (n + most_lanes - 1) / most_lanes * most_lanes;
+  const int full = (n + side_by_side - 1) / side_by_side * side_by_side;
   for (int i = n; i < full; ++i) b.x[i] = b.z[i] = b.w[i] = 0;
   return full;
 }

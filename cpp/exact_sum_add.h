@@ -5,7 +5,7 @@
 #pragma once
 
 #include "exact_sum.h"
-#include "math/portable.h"
+#include "math/vectors.h"
 
 namespace XENT_NAMESPACE {
 
@@ -58,19 +58,39 @@ XENT_INLINE void add_block(const double* v, int n, ExactSum& sum) {
 }
 
 // The same for values of at most 24 digits: from 2^-50 to 2^14 they are multiples of 2^-75, and two parts are all of them.
+template <class V>
+struct NarrowParts {
+  typename Unsigned<V>::type high{},
+      others{};  // high: in units of 2^-30; others: its upper 6 bits are 0 without another
+  V rest{};
+};
+
+template <class V>
+XENT_INLINE void add_narrow(V v, NarrowParts<V>& to) {
+  constexpr double shift = 0x1.8p22;
+  using U = typename Unsigned<V>::type;
+  const V high = v + shift;
+  to.high += bit_cast<U>(high) - bit_cast<uint64_t>(shift);
+  to.rest += v - (high - shift);
+  to.others |= bit_cast<U>(v) - bit_cast<uint64_t>(0x1p-50);
+}
+
 XENT_INLINE void add_narrow_block(const double* v, int n, ExactSum& sum) {
-  double high = 0, rest = 0;
-  uint64_t others = 0;  // not 0 in its upper 6 bits if there is another
-#pragma omp simd reduction(+ : high, rest) reduction(| : others)
-  for (int i = 0; i < n; ++i) {
-    const double h = to_multiple(v[i], 0x1.8p22);
-    high += h;
-    rest += v[i] - h;
-    others |= bit_cast<uint64_t>(v[i]) - bit_cast<uint64_t>(0x1p-50);
-  }
-  if (others >> 58) return add_block(v, n, sum);
-  add_value(high, sum);
-  add_value(rest, sum);
+  NarrowParts<Vector> even, odd;
+  NarrowParts<double> all;
+  int i = 0;
+  const auto next = [&](auto& parts) {
+    decltype(parts.rest) value;
+    memcpy(&value, v + i, sizeof value);
+    add_narrow(value, parts);
+    i += static_cast<int>(sizeof value / sizeof *v);
+  };
+  while (i + 2 * vector_lanes <= n) next(even), next(odd);
+  while (i < n) next(all);
+  if ((any(even.others | odd.others) | all.others) >> 58) return add_block(v, n, sum);
+  const auto high = static_cast<int64_t>(add_lanes(even.high + odd.high, all.high));
+  add_value(static_cast<double>(high) * 0x1p-30, sum);
+  add_value(add_lanes(even.rest + odd.rest, all.rest), sum);
 }
 
 }  // namespace XENT_NAMESPACE

@@ -116,14 +116,12 @@ class Narrow {
     return verdict(x, t, got, e.value, e.size * premise::narrow_error, open);
   }
 
-  // That of the quick tail, decided as the kernel does: by the value alone where its terms do not cancel (`plain`), and
-  // are no more than `terms` times as large.
-  template <int terms>
+  // That of the quick tail, decided as the kernel does: by the value alone where its terms do not cancel (`plain`).
   Verdict quick(double x, Truth t, double got, premise::Estimate e, bool plain) const {
     using Kernel = KernelFormat<Format>;
-    const bool open = plain ? Kernel::template nearest<terms>(e.value).open >> 63
-                            : premise::decide<Kernel, true>(e, premise::quick_error).open != 0;
-    const double size = plain ? terms * std::fabs(e.value) : e.size;
+    const bool open =
+        plain ? Kernel::nearest(e.value).open >> 63 : premise::decide<Kernel, true>(e, premise::quick_error).open != 0;
+    const double size = plain ? std::fabs(e.value) : e.size;
     return verdict(x, t, got, e.value, size * premise::quick_error, open);
   }
 
@@ -147,20 +145,20 @@ class Narrow {
       const Two a = slope(x, z);
       const Truth loss_truth = loss(x, a, b.tails[i].softplus),
                   gradient_truth = gradient(x, a, b.tails[i].sigmoid, b.n);
-      const auto both = [&](int f, Truth truth, bool plain, auto terms, const auto& estimate) {
+      const auto both = [&](int f, Truth truth, bool plain, const auto& estimate) {
         const Verdict slow = full(x, truth, got[f][i], estimate(premise::tail<false>(x), std::false_type{}));
         const Verdict fast =
             std::fabs(x) <= Kernel::quick_limit
-                ? quick<terms>(x, truth, got[f][i], estimate(quick_tail(std::fabs(x)), std::true_type{}), plain)
+                ? quick(x, truth, got[f][i], estimate(quick_tail(std::fabs(x)), std::true_type{}), plain)
                 : slow;
         verdicts[f][i] = {slow.look, fast.open, std::max(slow.ratio, fast.ratio)};
       };
-      both(0, loss_truth, premise::line(e) >= 0, std::integral_constant<int, 1>{},
+      both(0, loss_truth, premise::narrow_line(x, z) >= 0,
            [&](const premise::Tail& t, auto near) { return premise::loss<Kernel, false, near>(e, t); });
-      both(1, gradient_truth, z == 0 || z == 1, std::integral_constant<int, 3>{},
+      both(1, gradient_truth, z == 0 || z == 1,
            [&](const premise::Tail& t, auto) { return premise::gradient<Kernel>(e, t); });
       if (with_hessian)
-        both(2, hessian(b.tails[i].sigmoid), true, std::integral_constant<int, 1>{},
+        both(2, hessian(b.tails[i].sigmoid), true,
              [](const premise::Tail& t, auto) { return premise::hessian<Kernel>(t); });
     }
     for (int f = 0; f < (with_hessian ? 3 : 2); ++f) settle(static_cast<Function>(f), b, got[f], verdicts[f]);

@@ -5,7 +5,7 @@
 // float64 -> float32 -> float16 would round twice; `Half` adds and subtracts 1.5 * 2^52 units instead.
 #pragma once
 
-#include "portable.h"
+#include "vectors.h"
 
 namespace XENT_NAMESPACE {
 
@@ -19,25 +19,25 @@ struct Decision {
 // Relative error of what the quick tail gives, to the size of its terms.
 constexpr double quick_error = 0x1.1p-43;
 
-// A rounded value, as a float and as a double; in the top bit of `open`, whether another is possible.
+// A rounded value, and what a conversion to float makes the same of; in the top bit of `open`, whether another is possible.
+template <class V>
 struct Nearest {
-  float result;
-  double value;
-  uint64_t open;
+  V value, same;
+  typename Unsigned<V>::type open;
 };
 
-// Rounds a number y that is normal in the format, for an error of terms * quick_error * |y|. Of a midpoint, plus half a
+// Rounds a number y that is normal in the format, for an error of quick_error * |y|. Of a midpoint, plus half a
 // unit, all bits below the last digit are 0.
 template <int digits>
 struct Normal {
   static constexpr double quick_limit = 86;  // exp(-86) > 2^-125
-  template <int terms>
-  XENT_INLINE Nearest nearest(double y) {
+  template <class V>
+  XENT_INLINE Nearest<V> nearest(V y) {
     constexpr uint64_t half = uint64_t{1} << (52 - digits), below = 2 * half - 1;
-    constexpr auto error = static_cast<uint64_t>(terms * quick_error * 0x1p53);
-    const uint64_t bits = bit_cast<uint64_t>(y);
-    const double value = bit_cast<double>((bits + half) & ~below);
-    return {static_cast<float>(digits == 24 ? y : value), value, ((bits + (half + error)) & below) - (2 * error + 1)};
+    constexpr auto error = static_cast<uint64_t>(quick_error * 0x1p53);
+    const auto bits = bit_cast<typename Unsigned<V>::type>(y) + (half + error);  // if error matters, y is open
+    const V value = bit_cast<V>(bits & ~below);
+    return {value, digits == 24 ? y : value, (bits & below) - (2 * error + 1)};
   }
 };
 
@@ -46,14 +46,15 @@ template <int digits, int least, int end>
 struct Half {
   static constexpr bool narrow = true;
 
+  template <class V>
   struct Steps {
-    double shift, rounded, half;  // half of the distance of neighbours at the value
+    V shift, rounded, half;  // half of the distance of neighbours at the value
   };
-  XENT_INLINE Steps steps(double size) {
-    const double power = bit_cast<double>(bit_cast<uint64_t>(size) & 0x7ff0000000000000u);
-    const double lowest = bit_cast<double>(uint64_t{1023 + least} << 52);
-    const double unit = larger(power, lowest);
-    const double shift = unit * (1.5 * double(uint64_t{1} << (53 - digits)));
+  template <class V>
+  XENT_INLINE Steps<V> steps(V size) {
+    const V power = bit_cast<V>(bit_cast<typename Unsigned<V>::type>(size) & 0x7ff0000000000000u);
+    const V unit = larger(power, V{} + bit_cast<double>(uint64_t{1023 + least} << 52));
+    const V shift = unit * (1.5 * double(uint64_t{1} << (53 - digits)));
     return {shift, (size + shift) - shift, unit * (1.0 / double(uint64_t{1} << digits))};
   }
   XENT_INLINE double finish(double y, double rounded) {
@@ -81,7 +82,7 @@ struct Half {
       return {size < limit ? low : low * infinite, low == low ? differ : 1};
     } else {
       const double size = absolute(y), error = terms * relative;
-      const Steps s = steps(size);
+      const auto s = steps(size);
       const bool open = absolute(size - s.rounded) + error >= s.half || error > size;
       return {static_cast<float>(finish(y, s.rounded)), open ? 1u : 0u};
     }
@@ -133,16 +134,16 @@ struct Float16 : Half<11, -14, 16> {
     uint16_t bits;
   };
   static constexpr double quick_limit = 512;  // results may be subnormal
-  template <int terms>
-  XENT_INLINE Nearest nearest(double y) {
-    static_assert(terms * quick_error < 0x1p-41);  // of half a unit: 2^-29
-    const double size = absolute(y);
-    const Steps s = steps(size);
-    const uint64_t below_half = bit_cast<uint64_t>(s.half) - (uint64_t{1} << 24);
-    const uint64_t far = bit_cast<uint64_t>(0x1p15) - bit_cast<uint64_t>(size);
-    const uint64_t sign = bit_cast<uint64_t>(y) & 0x8000000000000000u;
-    const double value = bit_cast<double>(bit_cast<uint64_t>(s.rounded) | sign);
-    return {static_cast<float>(value), value, (below_half - bit_cast<uint64_t>(absolute(size - s.rounded))) | far};
+  template <class V>
+  XENT_INLINE Nearest<V> nearest(V y) {
+    static_assert(quick_error < 0x1p-41);  // of half a unit: 2^-29
+    using U = typename Unsigned<V>::type;
+    const V size = absolute(y);
+    const auto s = steps(size);
+    const U below_half = bit_cast<U>(s.half) - (uint64_t{1} << 24);
+    const U far = bit_cast<uint64_t>(0x1p15) - bit_cast<U>(size);
+    const V value = bit_cast<V>(bit_cast<U>(s.rounded) | (bit_cast<U>(y) & 0x8000000000000000u));
+    return {value, value, (below_half - bit_cast<U>(absolute(size - s.rounded))) | far};
   }
   // Its exponent and fraction, put in the place of a float32's, are the value times 2^-112.
   XENT_INLINE double load(Storage v) {

@@ -30,7 +30,7 @@ XENT_INLINE To bit_cast(From from) {
   return __builtin_bit_cast(To, from);
 }
 
-// The unsigned integer of the size of a float.
+// The unsigned integers of the size of a number, or of each number of a vector.
 template <class T>
 struct Unsigned {
   using type = uint64_t;
@@ -43,8 +43,14 @@ struct Unsigned<float> {
 constexpr double infinity = __builtin_huge_val(), nan = __builtin_nan("");
 
 XENT_INLINE double absolute(double x) { return bit_cast<double>(bit_cast<uint64_t>(x) & 0x7fffffffffffffffu); }
-XENT_INLINE double larger(double x, double y) { return x > y ? x : y; }
-XENT_INLINE double smaller(double x, double y) { return x < y ? x : y; }
+template <class V>
+XENT_INLINE V larger(V x, V y) {
+  return x > y ? x : y;
+}
+template <class V>
+XENT_INLINE V smaller(V x, V y) {
+  return x < y ? x : y;
+}
 
 // c[0] + c[1] x + ... + c[9] x^9 by Estrin's scheme: its chain of dependent operations is four long, Horner's nine.
 XENT_INLINE double polynomial(const double (&c)[10], double x) {

@@ -8,6 +8,7 @@
 #include "exp.h"
 #include "portable.h"
 #include "tail.h"
+#include "vectors.h"
 
 namespace XENT_NAMESPACE {
 
@@ -22,27 +23,38 @@ constexpr double Q[7] = {  // relative error of 2 s + s^3 Q(s^2) on 0 <= s <= 1/
     0x1.76e6385098a9ep-3, 0x1.20b40313c8d9cp-3, 0x1.99bb75832ef9fp-3};
 }  // namespace quick_constants
 
+// For a V that is double, or Doubles.
+//
 // c[0] + c[1] x + ... by Horner's scheme: many elements are under way at a time, so the fewest operations win.
-template <int first = 0, int n>
-XENT_INLINE double horner(const double (&c)[n], double x) {
+template <int first = 0, int n, class V>
+XENT_INLINE V horner(const double (&c)[n], const V& x) {
   if constexpr (first == n - 1)
     return c[first];
   else
     return fma(horner<first + 1>(c, x), x, c[first]);
 }
 
-XENT_INLINE double quick_power(double size) {  // exp(-size), 0 <= size <= near_limit
-  const Reduced n = nearest_multiple_of_ln2(-size);
-  const double r = fma(-n.k, quick_constants::ln2, -size);
-  const double e = fma(r, horner(quick_constants::q, r), 1);
-  return bit_cast<double>(bit_cast<uint64_t>(e) + (bit_cast<uint64_t>(n.k_bits) << 52));
+template <class V>
+XENT_INLINE V quick_power(const V& size) {  // exp(-size), 0 <= size <= near_limit
+  constexpr double shift = 0x1.8p52;
+  const V k_bits = fma(size, -exp_constants::log2_e, shift);
+  const V r = fma(shift - k_bits, quick_constants::ln2, -size);
+  return times_power_of_two(fma(r, horner(quick_constants::q, r), 1), k_bits);
 }
 
-XENT_INLINE double quick_sigmoid(double u) { return u / (1 + u); }
-XENT_INLINE double quick_s(double u) { return u / (2 + u); }
+template <class V>
+XENT_INLINE V quick_sigmoid(const V& u) {
+  return u / (1 + u);
+}
 
-XENT_INLINE double quick_softplus(double s) {
-  const double y = s * s;
+template <class V>
+XENT_INLINE V quick_s(const V& u) {
+  return u / (2 + u);
+}
+
+template <class V>
+XENT_INLINE V quick_softplus(const V& s) {
+  const V y = s * s;
   return s * fma(y, horner(quick_constants::Q, y), 2);
 }
 

@@ -40,14 +40,30 @@ XENT_INLINE Pair one_minus(double z) { return two_sum(1, -z); }
 // h + l, where h may be infinite.
 XENT_INLINE double last_sum(double h, double l) { return absolute(h) < infinity ? h + l : h; }
 
-XENT_INLINE double line(Element e) { return fma(-e.x, e.z, e.x > 0 ? e.x : 0); }  // x a, rounded once
+// Of a narrow format, for a V that is double or Vector.
+template <class V>
+XENT_INLINE V narrow_line(V x, V z) {  // x a, rounded once
+  return fma(-x, z, x > 0 ? x : V{});
+}
+template <class V>
+XENT_INLINE V narrow_side(V x, V z) {  // a
+  return (x > 0 ? V{} + 1 : V{}) - z;
+}
+template <class V>
+XENT_INLINE V narrow_gradient(V x, V a, V sigmoid) {
+  return a + (x > 0 ? -sigmoid : sigmoid);
+}
+template <class V>
+XENT_INLINE V narrow_hessian(V sigmoid) {
+  return fma(-sigmoid, sigmoid, sigmoid);
+}
 
 // near: |x| <= near_limit. Then 0 * inf is no case, and a softplus above 2^-740 no subnormal loss.
 template <class Format, bool weighted, bool near>
 XENT_INLINE Estimate loss(Element e, const Tail& tail) {
   const bool positive = e.x > 0;
   if constexpr (Format::narrow && near && !weighted) {
-    const double xa = line(e);
+    const double xa = narrow_line(e.x, e.z);
     return {xa + tail.softplus.hi, absolute(xa) + tail.softplus.hi};
   } else if constexpr (Format::narrow) {
     const double negatives = 1 - e.z, positives = weighted ? e.w * e.z : e.z;
@@ -72,13 +88,14 @@ XENT_INLINE Estimate loss(Element e, const Tail& tail) {
 
 template <class Format>
 XENT_INLINE Estimate gradient(Element e, const Tail& tail) {
-  const bool positive = e.x > 0;
-  const double p = positive ? -tail.sigmoid.hi : tail.sigmoid.hi, p_lo = positive ? -tail.sigmoid.lo : tail.sigmoid.lo;
   const double inverse = 1 / e.n;
   if constexpr (Format::narrow) {
-    const double a = (positive ? 1 : 0) - e.z;
-    return {(a + p) * inverse, (absolute(a) + tail.sigmoid.hi) * inverse};
+    const double a = narrow_side(e.x, e.z);
+    return {narrow_gradient(e.x, a, tail.sigmoid.hi) * inverse, (absolute(a) + tail.sigmoid.hi) * inverse};
   } else {
+    const bool positive = e.x > 0;
+    const double p = positive ? -tail.sigmoid.hi : tail.sigmoid.hi;
+    const double p_lo = positive ? -tail.sigmoid.lo : tail.sigmoid.lo;
     const Pair one_minus_z = one_minus(e.z);
     const Pair a{positive ? one_minus_z.hi : -e.z, positive ? one_minus_z.lo : 0};
     const Pair sum = two_sum(a.hi, p);
@@ -94,7 +111,7 @@ template <class Format>
 XENT_INLINE Estimate hessian(const Tail& tail) {
   const Pair p = tail.sigmoid;
   if constexpr (Format::narrow) {
-    const double value = fma(-p.hi, p.hi, p.hi);
+    const double value = narrow_hessian(p.hi);
     return {value, value};
   } else {
     const Pair q = fast_two_sum(1, -p.hi), h = two_product(p.hi, q.hi);

@@ -1,0 +1,137 @@
+// Doubles that take every step together: the vectors of a processor, and several of them side by side.
+//
+// A processor looks ahead a few hundred instructions only, and finds too little to do where one long chain of operations,
+// each waiting for the one before, follows another. Several chains that take their steps in turn leave it no gap.
+#pragma once
+
+#include "portable.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace XENT_NAMESPACE {
+
+#ifdef __GNUC__
+#if defined(__AVX512F__)
+constexpr int vector_lanes = 8, chains = 4;
+#elif defined(__AVX2__)
+constexpr int vector_lanes = 4, chains = 2;  // with half the registers
+#else
+constexpr int vector_lanes = 2, chains = 4;
+#endif
+typedef double Vector __attribute__((vector_size(8 * vector_lanes)));
+typedef uint64_t VectorBits __attribute__((vector_size(8 * vector_lanes)));
+typedef float VectorFloats __attribute__((vector_size(4 * vector_lanes)));
+
+template <>
+struct Unsigned<Vector> {
+  using type = VectorBits;
+};
+
+XENT_INLINE Vector fma(Vector a, Vector b, Vector c) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_pd(a, b, c);
+#elif defined(__AVX2__)
+  return _mm256_fmadd_pd(a, b, c);
+#elif defined(__aarch64__)
+  return vfmaq_f64(c, a, b);
+#else
+  for (int j = 0; j < vector_lanes; ++j) c[j] = fma(a[j], b[j], c[j]);
+  return c;
+#endif
+}
+XENT_INLINE Vector absolute(Vector x) { return bit_cast<Vector>(bit_cast<VectorBits>(x) & 0x7fffffffffffffffu); }
+XENT_INLINE VectorFloats to_floats(Vector x) { return __builtin_convertvector(x, VectorFloats); }
+#else
+constexpr int vector_lanes = 1, chains = 4;
+using Vector = double;
+using VectorBits = uint64_t;
+XENT_INLINE float to_floats(double x) { return static_cast<float>(x); }
+#endif
+
+// The sum of `first` and all lanes.
+template <class V, class T>
+XENT_INLINE T add_lanes(V vector, T first) {
+  T lanes[vector_lanes];
+  memcpy(lanes, &vector, sizeof lanes);
+  for (T lane : lanes) first += lane;
+  return first;
+}
+
+// The bits that any lane has.
+XENT_INLINE uint64_t any(VectorBits bits) {
+  uint64_t lanes[vector_lanes], all = 0;
+  memcpy(lanes, &bits, sizeof lanes);
+  for (uint64_t lane : lanes) all |= lane;
+  return all;
+}
+
+// x times 2^k, where k sits in the low bits of the mantissa of `k_bits`; both are normal numbers.
+template <class V>
+XENT_INLINE V times_power_of_two(V x, V k_bits) {
+  using U = typename Unsigned<V>::type;
+  return bit_cast<V>(bit_cast<U>(x) + (bit_cast<U>(k_bits) << 52));
+}
+
+#ifdef __GNUC__
+#define XENT_EACH_CHAIN _Pragma("GCC unroll 8") for (int j = 0; j < chains; ++j)
+#else
+#define XENT_EACH_CHAIN for (int j = 0; j < chains; ++j)
+#endif
+
+struct Doubles {
+  Vector v[chains];
+
+  Doubles() = default;
+  Doubles(double all) { XENT_EACH_CHAIN v[j] = Vector{} + all; }
+};
+constexpr int side_by_side = chains * vector_lanes;
+
+template <class F, class... From>
+XENT_INLINE Doubles each(F f, const From&... from) {
+  Doubles to;
+  XENT_EACH_CHAIN to.v[j] = f(from.v[j]...);
+  return to;
+}
+
+XENT_INLINE Doubles operator+(const Doubles& a, const Doubles& b) {
+  return each([](Vector x, Vector y) { return x + y; }, a, b);
+}
+XENT_INLINE Doubles operator-(const Doubles& a, const Doubles& b) {
+  return each([](Vector x, Vector y) { return x - y; }, a, b);
+}
+XENT_INLINE Doubles operator*(const Doubles& a, const Doubles& b) {
+  return each([](Vector x, Vector y) { return x * y; }, a, b);
+}
+XENT_INLINE Doubles operator/(const Doubles& a, const Doubles& b) {
+  return each([](Vector x, Vector y) { return x / y; }, a, b);
+}
+XENT_INLINE Doubles operator-(const Doubles& a) {
+  return each([](Vector x) { return -x; }, a);
+}
+XENT_INLINE Doubles fma(const Doubles& a, const Doubles& b, const Doubles& c) {
+  return each([](Vector x, Vector y, Vector z) { return fma(x, y, z); }, a, b, c);
+}
+XENT_INLINE Doubles times_power_of_two(const Doubles& a, const Doubles& k_bits) {
+  return each([](Vector x, Vector k) { return times_power_of_two(x, k); }, a, k_bits);
+}
+
+XENT_INLINE Doubles load(const double* from) {
+  Doubles to;
+  XENT_EACH_CHAIN memcpy(&to.v[j], from + j * vector_lanes, sizeof to.v[j]);
+  return to;
+}
+XENT_INLINE void store(const Doubles& from, double* to) {
+  XENT_EACH_CHAIN memcpy(to + j * vector_lanes, &from.v[j], sizeof from.v[j]);
+}
+XENT_INLINE void store(const Doubles& from, float* to) {
+  XENT_EACH_CHAIN {
+    const auto floats = to_floats(from.v[j]);
+    memcpy(to + j * vector_lanes, &floats, sizeof floats);
+  }
+}
+
+}  // namespace XENT_NAMESPACE
