@@ -16,11 +16,11 @@ namespace XENT_NAMESPACE {
 
 #ifdef __GNUC__
 #if defined(__AVX512F__)
-constexpr int vector_lanes = 8, chains = 4;
+constexpr int vector_lanes = 8;
 #elif defined(__AVX2__)
-constexpr int vector_lanes = 4, chains = 2;  // with half the registers
+constexpr int vector_lanes = 4;
 #else
-constexpr int vector_lanes = 2, chains = 4;
+constexpr int vector_lanes = 2;
 #endif
 typedef double Vector __attribute__((vector_size(8 * vector_lanes)));
 typedef uint64_t VectorBits __attribute__((vector_size(8 * vector_lanes)));
@@ -46,7 +46,7 @@ XENT_INLINE Vector fma(Vector a, Vector b, Vector c) {
 XENT_INLINE Vector absolute(Vector x) { return bit_cast<Vector>(bit_cast<VectorBits>(x) & 0x7fffffffffffffffu); }
 XENT_INLINE VectorFloats to_floats(Vector x) { return __builtin_convertvector(x, VectorFloats); }
 #else
-constexpr int vector_lanes = 1, chains = 4;
+constexpr int vector_lanes = 1;
 using Vector = double;
 using VectorBits = uint64_t;
 XENT_INLINE float to_floats(double x) { return static_cast<float>(x); }
@@ -77,10 +77,12 @@ XENT_INLINE V times_power_of_two(V x, V k_bits) {
 }
 
 #ifdef __GNUC__
-#define XENT_EACH_CHAIN _Pragma("GCC unroll 8") for (int j = 0; j < chains; ++j)
+#define XENT_EACH_CHAIN _Pragma("GCC unroll 4") for (int j = 0; j < chains; ++j)
 #else
 #define XENT_EACH_CHAIN for (int j = 0; j < chains; ++j)
 #endif
+
+constexpr int chains = 4, side_by_side = chains * vector_lanes;
 
 struct Doubles {
   Vector v[chains];
@@ -88,7 +90,6 @@ struct Doubles {
   Doubles() = default;
   Doubles(double all) { XENT_EACH_CHAIN v[j] = Vector{} + all; }
 };
-constexpr int side_by_side = chains * vector_lanes;
 
 template <class F, class... From>
 XENT_INLINE Doubles each(F f, const From&... from) {
