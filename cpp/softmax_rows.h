@@ -110,15 +110,17 @@ XENT_INLINE void find_labels(const SoftmaxTask& task, size_t row, int rows, Rows
   using T = typename Format::Storage;
   constexpr bool wide = !Format::narrow;
   using P = Pairs<wide, most_rows<wide>>;
-  double x[most_rows<wide>];
+  const Array labels{row_of(task.labels, row, 0).data, task.labels.row_stride};
+  gather<int64_t>(labels, rows, of.label, [](int64_t index) { return index; });
   for (int r = 0; r < rows; ++r) {
-    const size_t at = row + static_cast<size_t>(r);
-    const auto index = read<int64_t>(row_of(task.labels, at, 0).data);
-    const bool valid = static_cast<uint64_t>(index) < task.classes;
-    of.label[r] = valid ? index : 0;
+    const bool valid = static_cast<uint64_t>(of.label[r]) < task.classes;
+    of.label[r] = valid ? of.label[r] : 0;
     P::put(of.labels, r, {valid ? 1 : nan, 0});
-    x[r] = Format::load(read<T>(row_of(task.logits, at, static_cast<size_t>(of.label[r])).data));
   }
+  double x[most_rows<wide>];
+  const char* logits = row_of(task.logits, row, 0).data;
+  for (int r = 0; r < rows; ++r)
+    x[r] = Format::load(read<T>(logits + r * task.logits.row_stride + of.label[r] * task.logits.column_stride));
   for (int r = 0; r < rows; ++r) P::put(of.distance, r, softmax_distance<wide>(x[r], 1, of.m[r]));
 }
 

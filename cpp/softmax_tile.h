@@ -4,6 +4,7 @@
 #pragma once
 
 #include "softmax_narrow.h"
+#include "transpose.h"
 
 namespace XENT_NAMESPACE {
 
@@ -30,6 +31,28 @@ XENT_NOINLINE void scatter_class(const double* from, int rows, Array to) {
   scatter<Format>(from, rows, to);
 }
 
+// Whether the classes of a row are neighbouring floats, and there are enough rows and classes for squares of them.
+template <class Format>
+XENT_INLINE bool has_squares(xent::Matrix a, const NarrowTile& t) {
+#ifdef XENT_SQUARES
+  constexpr auto size = static_cast<ptrdiff_t>(sizeof(float));
+  return sizeof(typename Format::Storage) == size && a.column_stride == size && t.rows >= 4 && t.n >= 4;
+#else
+  return false;
+#endif
+}
+
+template <class Format>
+XENT_INLINE void gather_tile(xent::Matrix from, size_t row, NarrowTile& t) {
+  for (int c = 0; c < t.n; ++c)
+    for (int r = t.rows; r < t.pitch; ++r) t.e[c * t.pitch + r] = 0;
+#ifdef XENT_SQUARES
+  if (has_squares<Format>(from, t))
+    return rows_to_columns(row_of(from, row, 0).data, from.row_stride, t.rows, t.n, t.e, t.pitch);
+#endif
+  for (int c = 0; c < t.n; ++c) gather_class<Format>(class_of(from, row, c), t.rows, t.e + c * t.pitch);
+}
+
 // Powers and their sums over the classes of each row.
 template <bool calm>
 XENT_INLINE void tile_powers(const double* m, NarrowTile& t) {
@@ -47,20 +70,20 @@ XENT_INLINE void tile_powers(const double* m, NarrowTile& t) {
 }
 
 // The largest logit of each row; whether every other one is close to it.
-XENT_INLINE bool tile_range(NarrowTile& t, double* m) {
-  double* least = t.sum;
-  for (int r = 0; r < t.pitch; ++r) m[r] = -infinity, least[r] = infinity;
-  for (int c = 0; c < t.n; ++c) {
-    const double* x = t.e + c * t.pitch;
-#pragma omp simd
-    for (int r = 0; r < t.pitch; ++r) {
-      m[r] = larger(x[r], m[r]);
-      least[r] = smaller(x[r], least[r]);
+XENT_INLINE bool tile_range(const NarrowTile& t, double* m) {
+  VectorBits far{};
+  for (int r = 0; r < t.pitch; r += vector_lanes) {
+    Vector largest = Vector{} - infinity, least = Vector{} + infinity;
+    for (int c = 0; c < t.n; ++c) {
+      Vector x;
+      memcpy(&x, t.e + c * t.pitch + r, sizeof x);
+      largest = larger(x, largest);
+      least = smaller(x, least);
     }
+    memcpy(m + r, &largest, sizeof largest);
+    far |= largest - least <= calm_distance ? VectorBits{} : ~VectorBits{};
   }
-  uint64_t far = 0;
-  for (int r = 0; r < t.pitch; ++r) far |= m[r] - least[r] <= calm_distance ? uint64_t{0} : uint64_t{1};
-  return far == 0;
+  return any(far) == 0;
 }
 
 // The powers in place of the logits, and their sums without the 1 of one largest class.
@@ -105,12 +128,23 @@ XENT_INLINE void tile_gradient(const SoftmaxTask& task, size_t row, NarrowTile& 
   const auto derivative = [&](double e, double z, int r) {
     return narrow_derivative(e, z, inverse, {0, 0, of.share[r], of.others[r], of.alone[r], of.labels.hi[r]});
   };
-  double own[most_rows<false>];
+  double own[most_rows<false>];  // of a sparse task: the derivative of the row's label
   const auto own_place = [&](int r) { return static_cast<int>(of.label[r]) * t.pitch + r; };
   if (task.sparse) {
     for (int r = 0; r < t.rows; ++r) own[r] = t.e[own_place(r)];
     for (int r = 0; r < t.rows; ++r) own[r] = derivative(own[r], 1, r);
   }
+#ifdef XENT_SQUARES
+  if (task.sparse && has_squares<Format>(task.gradient, t)) {
+    const Array to = row_of(task.gradient, row, 0);
+    columns_to_rows(t.e, t.pitch, of.share, t.rows, t.n, to.data, task.gradient.row_stride);
+    for (int r = 0; r < t.rows; ++r) {
+      const auto value = static_cast<float>(own[r]);
+      memcpy(to.data + r * task.gradient.row_stride + of.label[r] * to.stride, &value, sizeof value);
+    }
+    return;
+  }
+#endif
   for (int c = 0; c < t.n; ++c) {
     double* e = t.e + c * t.pitch;
     const double* z = t.z + c * t.pitch;
@@ -135,10 +169,7 @@ XENT_NOINLINE void shared_rows(Format, const SoftmaxTask& task, size_t row, int 
   t.n = static_cast<int>(task.classes);
   t.rows = rows;
   t.pitch = (rows + lanes - 1) / lanes * lanes;
-  for (int c = 0; c < t.n; ++c) {
-    gather_class<Format>(class_of(task.logits, row, c), rows, t.e + c * t.pitch);
-    for (int r = rows; r < t.pitch; ++r) t.e[c * t.pitch + r] = 0;
-  }
+  gather_tile<Format>(task.logits, row, t);
   const bool calm = tile_range(t, of.m);
   if (!task.sparse) tile_labels(task, row, t, of);
   summarise_tile(t, of.m, calm, of.rest.hi);
