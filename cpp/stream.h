@@ -5,19 +5,38 @@
 
 #if defined(__x86_64__) || defined(_M_X64)
 #define XENT_STREAMS
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 namespace XENT_NAMESPACE {
 
+#ifdef XENT_STREAMS
+// As much as one instruction writes: with a whole line at a time, nothing waits for the rest of one.
+#if defined(__AVX512F__)
+using Stretch = __m512i;
+XENT_INLINE void write_past(Stretch* to, Stretch value) { _mm512_stream_si512(to, value); }
+#elif defined(__AVX__)
+using Stretch = __m256i;
+XENT_INLINE void write_past(Stretch* to, Stretch value) { _mm256_stream_si256(to, value); }
+#else
+using Stretch = __m128i;
+XENT_INLINE void write_past(Stretch* to, Stretch value) { _mm_stream_si128(to, value); }
+#endif
+#endif
+
 XENT_INLINE void stream(const char* from, size_t bytes, char* to) {
   size_t done = 0;
 #ifdef XENT_STREAMS
-  constexpr size_t width = sizeof(__m128i);
-  if (reinterpret_cast<uintptr_t>(to) % width == 0)
-    for (; done + width <= bytes; done += width)
-      _mm_stream_si128(reinterpret_cast<__m128i*>(to + done),
-                       _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + done)));
+  constexpr size_t width = sizeof(Stretch);
+  const size_t before = (width - reinterpret_cast<uintptr_t>(to) % width) % width;
+  if (before <= bytes) {
+    memcpy(to, from, before);
+    for (done = before; done + width <= bytes; done += width) {
+      Stretch value;
+      memcpy(&value, from + done, sizeof value);
+      write_past(reinterpret_cast<Stretch*>(to + done), value);
+    }
+  }
 #endif
   memcpy(to + done, from + done, bytes - done);
 }
