@@ -38,20 +38,21 @@ struct alignas(64) Block {
   Open open[block];
 };
 
-// How the elements of a block are computed: by the quick tail or by the full one; there, logits that are `near` need no
-// care for infinities and subnormal numbers, and give the same bits without it.
+// How the elements of a block are computed: by the quick tail or by the full one; there, elements that are `near` (see
+// sigmoid_cross_entropy.h) need less care, and give the same bits without it.
 enum class Way { quick, near, any };
 
 template <class Format, Way way>
 constexpr bool subnormal = !Format::narrow && way == Way::any;
 
-// The top bit of what it returns is set if a logit is not near.
+// The top bit of what it returns is set if a logit or a label is not near.
 template <class Format, Way way>
 XENT_NOINLINE uint64_t powers(Block<Format>& b, int n) {
   uint64_t far = 0;
   for (int i = 0; i < n; ++i) {
     const double size = absolute(b.x[i]);
-    far |= bit_cast<uint64_t>(near_limit) - bit_cast<uint64_t>(size);
+    const auto label = bit_cast<uint64_t>(b.z[i]);
+    far |= (bit_cast<uint64_t>(near_limit) - bit_cast<uint64_t>(size)) | label | (bit_cast<uint64_t>(1.0) - label);
     if constexpr (way == Way::near)
       Block<Format>::P::put(b.u, i, exp(-size, 0));
     else
@@ -149,6 +150,7 @@ template <class Format, unsigned wanted, Way way>
 XENT_NOINLINE bool results(Block<Format>& b, double divisor, int n) {
   using P = typename Block<Format>::P;
   constexpr bool w = (wanted & weighted) != 0, near = way != Way::any;
+  constexpr bool may_be_open = Format::narrow || !near || (wanted & (gradient_wanted | weighted));
   constexpr double error = way == Way::quick ? quick_error : Format::narrow ? narrow_error : wide_error;
   typename Block<Format>::Open any = 0;
   for (int i = 0; i < n; ++i) {
@@ -160,15 +162,15 @@ XENT_NOINLINE bool results(Block<Format>& b, double divisor, int n) {
     else
       t = {softplus<subnormal<Format, way>>(e.x, s), u};
     typename Block<Format>::Open open = 0;
-    const auto keep = [&](Estimate estimate, typename Format::Result* to) {
+    const auto keep = [&](auto estimate, typename Format::Result* to) {
       const auto d = decide<Format, way == Way::quick>(estimate, error);
       to[i] = d.value;
       open |= d.open;
     };
     if constexpr (wanted & losses_wanted) keep(loss<Format, w, near>(e, t), b.loss);
-    if constexpr (wanted & gradient_wanted) keep(gradient<Format>(e, t), b.gradient);
+    if constexpr (wanted & gradient_wanted) keep(gradient<Format, near>(e, t), b.gradient);
     if constexpr (wanted & hessian_wanted) keep(hessian<Format>(t), b.hessian);
-    if constexpr (way != Way::quick) b.open[i] = open;
+    if constexpr (may_be_open && way != Way::quick) b.open[i] = open;
     any |= open;
   }
   return any != 0;
@@ -208,9 +210,10 @@ XENT_NOINLINE void losses_to_sum(Block<Format>& b, int n) {
   for (int i = 0; i < n; ++i) b.s.hi[i] = b.loss[i];
 }
 
-// By the full tail; false, and nothing done, if the logits are not near as they should be.
+// By the full tail; false, and nothing done, if the elements are not near as they should be.
 template <class Format, unsigned wanted, Way way>
 XENT_INLINE bool compute_fully(Block<Format>& b, double divisor, int n, int full) {
+  if (way == Way::near && !(divisor >= 1 && divisor <= 0x1p64)) return false;
   const bool far = powers<Format, way>(b, full) >> 63;
   if (way == Way::near && far) return false;
   tails<Format, wanted, way>(b, full);
