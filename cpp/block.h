@@ -33,7 +33,7 @@ struct alignas(64) Block {
   using Open = typename Unsigned<Result>::type;
   using P = Pairs<!Format::narrow>;
   double x[block], z[block], w[block];
-  P u, s;  // u, and then the sigmoid in its place; s, and then the losses to be summed
+  P u, s;  // u, and then the sigmoid in its place; s, and then narrow losses to be summed
   Result loss[block], gradient[block], hessian[block];
   Open open[block];
 };
@@ -218,7 +218,7 @@ XENT_INLINE bool compute_fully(Block<Format>& b, double divisor, int n, int full
   if (way == Way::near && far) return false;
   tails<Format, wanted, way>(b, full);
   if (results<Format, wanted, way>(b, divisor, full)) settle<Format, wanted>(b, divisor, n);
-  if constexpr (wanted & total_wanted) losses_to_sum(b, n);
+  if constexpr (Format::narrow && (wanted & total_wanted)) losses_to_sum(b, n);
   return true;
 }
 

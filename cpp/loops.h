@@ -97,9 +97,9 @@ XENT_NOINLINE void loop(const Task& task, size_t n) {
     if (task.gradient.data) scatter<Format>(b.gradient, m, at(task.gradient, start), task.past_caches);
     if (task.hessian.data) scatter<Format>(b.hessian, m, at(task.hessian, start), task.past_caches);
     if constexpr (Format::narrow && (wanted & total_wanted))
-      add_narrow_block(b.s.hi, m, *task.total);
+      add_loss_block<true>(b.s.hi, m, *task.total);
     else if constexpr (wanted & total_wanted)
-      add_block(b.s.hi, m, *task.total);
+      add_loss_block<false>(b.loss, m, *task.total);
   }
   if (task.past_caches) end_stream();
 }
