@@ -38,21 +38,20 @@ struct alignas(64) Block {
   Open open[block];
 };
 
-// How the elements of a block are computed: by the quick tail or by the full one; there, elements that are `near` (see
-// sigmoid_cross_entropy.h) need less care, and give the same bits without it.
-enum class Way { quick, near, any };
+// How the elements of a block are computed: by the quick tail or by the full one; there, elements that are `hard` or
+// `near` (see sigmoid_cross_entropy.h) need less care, and give the same bits without it.
+enum class Way { quick, hard, near, any };
 
 template <class Format, Way way>
 constexpr bool subnormal = !Format::narrow && way == Way::any;
 
-// The top bit of what it returns is set if a logit or a label is not near.
+// The top bit of what it returns is set if a logit is not near.
 template <class Format, Way way>
 XENT_NOINLINE uint64_t powers(Block<Format>& b, int n) {
   uint64_t far = 0;
   for (int i = 0; i < n; ++i) {
     const double size = absolute(b.x[i]);
-    const auto label = bit_cast<uint64_t>(b.z[i]);
-    far |= (bit_cast<uint64_t>(near_limit) - bit_cast<uint64_t>(size)) | label | (bit_cast<uint64_t>(1.0) - label);
+    far |= bit_cast<uint64_t>(near_limit) - bit_cast<uint64_t>(size);
     if constexpr (way == Way::near)
       Block<Format>::P::put(b.u, i, exp(-size, 0));
     else
@@ -61,14 +60,22 @@ XENT_NOINLINE uint64_t powers(Block<Format>& b, int n) {
   return far;
 }
 
+// Returns the way that the labels allow.
 template <class Format, unsigned wanted, Way way>
-XENT_NOINLINE void tails(Block<Format>& b, int n) {
+XENT_NOINLINE Way tails(Block<Format>& b, int n) {
   using P = typename Block<Format>::P;
+  uint64_t far = 0, soft = 0;
   for (int i = 0; i < n; ++i) {
     const Quotients q = quotients<subnormal<Format, way>>(b.x[i], P::get(b.u, i));
     if constexpr (wanted & losses_wanted) P::put(b.s, i, q.s);
     if constexpr (wanted & derivatives_wanted) P::put(b.u, i, q.sigmoid);
+    if constexpr (way == Way::near) {
+      const auto label = bit_cast<uint64_t>(b.z[i]);
+      far |= label | (bit_cast<uint64_t>(1.0) - label);
+      soft |= bit_cast<uint64_t>(fma(b.z[i], b.z[i], -b.z[i]));
+    }
   }
+  return way == Way::any || far >> 63 ? Way::any : soft ? Way::near : Way::hard;
 }
 
 // What the quick way meets: in the top bit whether a logit is beyond the limit; not 0 if a label is not 0 or 1.
@@ -149,8 +156,8 @@ XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
 template <class Format, unsigned wanted, Way way>
 XENT_NOINLINE bool results(Block<Format>& b, double divisor, int n) {
   using P = typename Block<Format>::P;
-  constexpr bool w = (wanted & weighted) != 0, near = way != Way::any;
-  constexpr bool may_be_open = Format::narrow || !near || (wanted & (gradient_wanted | weighted));
+  constexpr bool w = (wanted & weighted) != 0, near = way != Way::any, hard = way == Way::hard;
+  constexpr bool may_be_open = Format::narrow || !near || (wanted & weighted) || (!hard && (wanted & gradient_wanted));
   constexpr double error = way == Way::quick ? quick_error : Format::narrow ? narrow_error : wide_error;
   typename Block<Format>::Open any = 0;
   for (int i = 0; i < n; ++i) {
@@ -167,8 +174,8 @@ XENT_NOINLINE bool results(Block<Format>& b, double divisor, int n) {
       to[i] = d.value;
       open |= d.open;
     };
-    if constexpr (wanted & losses_wanted) keep(loss<Format, w, near>(e, t), b.loss);
-    if constexpr (wanted & gradient_wanted) keep(gradient<Format, near>(e, t), b.gradient);
+    if constexpr (wanted & losses_wanted) keep(loss<Format, w, near, hard>(e, t), b.loss);
+    if constexpr (wanted & gradient_wanted) keep(gradient<Format, near, hard>(e, t), b.gradient);
     if constexpr (wanted & hessian_wanted) keep(hessian<Format>(t), b.hessian);
     if constexpr (may_be_open && way != Way::quick) b.open[i] = open;
     any |= open;
@@ -216,7 +223,14 @@ XENT_INLINE bool compute_fully(Block<Format>& b, double divisor, int n, int full
   if (way == Way::near && !(divisor >= 1 && divisor <= 0x1p64)) return false;
   const bool far = powers<Format, way>(b, full) >> 63;
   if (way == Way::near && far) return false;
-  tails<Format, wanted, way>(b, full);
+  const Way allowed = tails<Format, wanted, way>(b, full);
+  if (way == Way::near && allowed == Way::any) return false;
+  if constexpr (way == Way::near && !(wanted & weighted)) {
+    if (allowed == Way::hard) {
+      results<Format, wanted, Way::hard>(b, divisor, full);
+      return true;
+    }
+  }
   if (results<Format, wanted, way>(b, divisor, full)) settle<Format, wanted>(b, divisor, n);
   if constexpr (Format::narrow && (wanted & total_wanted)) losses_to_sum(b, n);
   return true;

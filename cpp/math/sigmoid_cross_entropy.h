@@ -55,7 +55,7 @@ XENT_INLINE double last_sum(double h, double l) {
   return near || absolute(h) < infinity ? h + l : h;
 }
 
-// Of a narrow format, for a V that is double or Vector.
+// Of a narrow format or a hard label, for a V that is double or Vector.
 template <class V>
 XENT_INLINE V narrow_line(V x, V z) {  // x a, rounded once
   return fma(-x, z, x > 0 ? x : V{});
@@ -75,7 +75,8 @@ XENT_INLINE V narrow_hessian(V sigmoid) {
 
 // near: |x| <= near_limit, and in float64 z in [0, 1] and 1 <= n <= 2^64. Then 0 * inf is no case, and what is above 2^-804
 // not subnormal; without a weight nothing is infinite and the terms of a loss have one sign.
-template <class Format, bool weighted, bool near>
+// hard: near, and z is 0 or 1. Then x a is exact, and the terms of a gradient do not cancel.
+template <class Format, bool weighted, bool near, bool hard = false>
 XENT_INLINE auto loss(Element e, const Tail& tail) {
   const bool positive = e.x > 0;
   if constexpr (Format::narrow && near && !weighted) {
@@ -95,9 +96,9 @@ XENT_INLINE auto loss(Element e, const Tail& tail) {
     const Pair a{positive ? negatives.hi : -positives.hi, positive ? negatives.lo : -positives.lo};
     const double x = !near && a.hi == 0 ? 0 : e.x;
     const Pair l = weighted ? (negatives + positives) * tail.softplus : tail.softplus;
-    const Pair xa = two_product(x, a.hi);
+    const Pair xa = hard ? Pair{narrow_line(e.x, e.z), 0} : two_product(x, a.hi);
     const Pair sum = two_sum(xa.hi, l.hi);
-    const double value = last_sum<finite>(sum.hi, sum.lo + (xa.lo + fma(x, a.lo, l.lo)));
+    const double value = last_sum<finite>(sum.hi, sum.lo + (hard ? l.lo : xa.lo + fma(x, a.lo, l.lo)));
     const bool rounded_twice = !near && value != 0 && absolute(value) < 0x1p-1019;  // as its terms were
     if constexpr (finite)
       return Sure{value};
@@ -106,25 +107,30 @@ XENT_INLINE auto loss(Element e, const Tail& tail) {
   }
 }
 
-template <class Format, bool near = false>
-XENT_INLINE Estimate gradient(Element e, const Tail& tail) {
+template <class Format, bool near = false, bool hard = false>
+XENT_INLINE auto gradient(Element e, const Tail& tail) {
   const double inverse = 1 / e.n;
   if constexpr (Format::narrow) {
     const double a = narrow_side(e.x, e.z);
-    return {narrow_gradient(e.x, a, tail.sigmoid.hi) * inverse, (absolute(a) + tail.sigmoid.hi) * inverse};
+    return Estimate{narrow_gradient(e.x, a, tail.sigmoid.hi) * inverse, (absolute(a) + tail.sigmoid.hi) * inverse};
   } else {
     const bool positive = e.x > 0;
     const double p = positive ? -tail.sigmoid.hi : tail.sigmoid.hi;
     const double p_lo = positive ? -tail.sigmoid.lo : tail.sigmoid.lo;
     const Pair one_minus_z = one_minus<near>(e.z);
     const Pair a{positive ? one_minus_z.hi : -e.z, positive ? one_minus_z.lo : 0};
-    const Pair sum = two_sum(a.hi, p);
-    const double quotient = sum.hi * inverse;
-    const double value = last_sum<near>(quotient, (fma(-quotient, e.n, sum.hi) + (sum.lo + (a.lo + p_lo))) * inverse);
+    const Pair sum = hard ? fast_two_sum(a.hi, p) : two_sum(a.hi, p);
+    const double quotient = sum.hi * inverse, low = sum.lo + (hard ? p_lo : a.lo + p_lo);
+    const double value = last_sum<near>(quotient, (fma(-quotient, e.n, sum.hi) + low) * inverse);
     const double size = (absolute(a.hi) + tail.sigmoid.hi) * inverse;
-    if constexpr (near) return {value, size};
-    const bool underflow = value == 0 && a.hi == 0 && absolute(e.x) < infinity;           // then the sign is that of p
-    return {underflow ? p * inverse : value, value == 0 && a.hi != 0 ? infinity : size};  // a zero needs its sign
+    const bool underflow = value == 0 && a.hi == 0 && absolute(e.x) < infinity;  // then the sign is that of p
+    const bool no_sign = value == 0 && a.hi != 0;                                // a zero needs one
+    if constexpr (hard)
+      return Sure{value};
+    else if constexpr (near)
+      return Estimate{value, size};
+    else
+      return Estimate{underflow ? p * inverse : value, no_sign ? infinity : size};
   }
 }
 
