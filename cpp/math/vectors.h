@@ -25,6 +25,7 @@ constexpr int vector_lanes = 2;
 typedef double Vector __attribute__((vector_size(8 * vector_lanes)));
 typedef uint64_t VectorBits __attribute__((vector_size(8 * vector_lanes)));
 typedef float VectorFloats __attribute__((vector_size(4 * vector_lanes)));
+typedef uint32_t VectorFloatBits __attribute__((vector_size(4 * vector_lanes)));
 
 template <>
 struct Unsigned<Vector> {
@@ -45,6 +46,25 @@ XENT_INLINE Vector fma(Vector a, Vector b, Vector c) {
 }
 XENT_INLINE Vector absolute(Vector x) { return bit_cast<Vector>(bit_cast<VectorBits>(x) & 0x7fffffffffffffffu); }
 XENT_INLINE VectorFloats to_floats(Vector x) { return __builtin_convertvector(x, VectorFloats); }
+
+// float16 numbers in memory
+#if defined(__AVX512F__)
+#define XENT_CONVERTS_HALVES
+XENT_INLINE Vector from_halves(const char* from) {
+  return _mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+}
+XENT_INLINE void to_halves(VectorFloats y, char* to) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(y, _MM_FROUND_TO_NEAREST_INT));
+}
+#elif defined(__AVX2__)
+#define XENT_CONVERTS_HALVES
+XENT_INLINE Vector from_halves(const char* from) {
+  return _mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+}
+XENT_INLINE void to_halves(VectorFloats y, char* to) {
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_cvtps_ph(y, _MM_FROUND_TO_NEAREST_INT));
+}
+#endif
 #else
 constexpr int vector_lanes = 1;
 using Vector = double;
