@@ -118,7 +118,7 @@ XENT_INLINE Rounded nearest(const Doubles& y, VectorBits& room) {
 template <class Format, unsigned wanted, Numbers undivided, Numbers divided>
 XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
   const double inverse = 1 / divisor;
-  VectorBits room = ~VectorBits{}, outside{};
+  VectorBits room = ~VectorBits{}, most{};
   for (int i = 0; i < n; i += side_by_side) {
     Doubles sigmoid;
     if constexpr (wanted & derivatives_wanted) sigmoid = load(b.u.hi + i);
@@ -127,8 +127,7 @@ XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
       const Doubles softplus = quick_softplus(load(b.s.hi + i));
       const Doubles xa = each([](Vector x, Vector z) { return narrow_line(x, z); }, load(b.x + i), load(b.z + i));
       const Rounded loss = nearest<Format, undivided>(xa + softplus, room);
-      for (Vector v : xa.v)
-        outside |= bit_cast<VectorBits>(v) | (bit_cast<uint64_t>(Format::most) - bit_cast<VectorBits>(v));
+      for (Vector v : xa.v) most = larger_high(most, bit_cast<VectorBits>(v));  // a sign or a nan is more, too
       if constexpr (wanted & loss_wanted) store(loss.same, b.loss + i);
       if constexpr (wanted & total_wanted) store(loss.value, b.s.hi + i);
     }
@@ -143,7 +142,7 @@ XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
       store(nearest<Format, undivided>(each(hessian, sigmoid), room).same, b.hessian + i);
     }
   }
-  return any(outside) >> 63 || smallest_low(room) < Format::open_room;
+  return largest_high(most) >= bit_cast<uint64_t>(Format::most) >> 32 || smallest_low(room) < Format::open_room;
 }
 
 // The wanted values of n elements; true if one of them is open.

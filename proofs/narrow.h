@@ -162,7 +162,7 @@ class Narrow {
                 : slow;
         verdicts[f][i] = {slow.look, fast.open, std::max(slow.ratio, fast.ratio)};
       };
-      both(0, loss_truth, xa >= 0 && xa <= Kernel::most, 1,
+      both(0, loss_truth, xa >= 0 && xa < Kernel::most, 1,
            [&](const premise::Tail& t, auto near) { return premise::loss<Kernel, false, near>(e, t); });
       both(1, gradient_truth, z == 0 || z == 1, b.n,
            [&](const premise::Tail& t, auto) { return premise::gradient<Kernel>(e, t); });
