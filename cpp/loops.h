@@ -88,6 +88,15 @@ XENT_NOINLINE void gather_labels(Type type, Array from, int n, double* to) {
   }
 }
 
+template <class Format>
+XENT_INLINE void add_losses(Format, const double* v, int n, ExactSum& sum) {
+  if constexpr (Format::narrow)
+    add_narrow_block(v, n, sum);
+  else
+    add_block(v, n, sum);
+}
+XENT_INLINE void add_losses(Float16, const double* v, int n, ExactSum& sum) { add_half_block(v, n, sum); }
+
 template <class Format, unsigned wanted>
 XENT_NOINLINE void loop(const Task& task, size_t n) {
   Block<Format> b;
@@ -100,10 +109,7 @@ XENT_NOINLINE void loop(const Task& task, size_t n) {
     if (task.loss.data) scatter<Format>(b.loss, m, at(task.loss, start), task.past_caches);
     if (task.gradient.data) scatter<Format>(b.gradient, m, at(task.gradient, start), task.past_caches);
     if (task.hessian.data) scatter<Format>(b.hessian, m, at(task.hessian, start), task.past_caches);
-    if constexpr (Format::narrow && (wanted & total_wanted))
-      add_narrow_block(b.s.hi, m, *task.total);
-    else if constexpr (wanted & total_wanted)
-      add_block(b.s.hi, m, *task.total);
+    if constexpr (wanted & total_wanted) add_losses(Format{}, b.s.hi, m, *task.total);
   }
   if (task.past_caches) end_stream();
 }
