@@ -35,19 +35,18 @@ void pairs(const Options& o, Narrow<Format>& narrow) {
   narrow.run(batch, false);
 }
 
-// The kernels round a block by its largest logit: neighbours make blocks of one size, a mixture those of every size up
-// to 2^9, for which the quick way is meant. Never a sample: they are few.
+// Logits with low <= |x| < high, `together` in a batch; never a sample, for they are few.
 template <class Format>
-void hard_labels(const Options& o, Narrow<Format>& narrow, double divisor, bool mixed) {
+void hard_labels(const Options& o, Narrow<Format>& narrow, double divisor, double low, double high, int together) {
   static Batch<Format> batch;
   batch.n = divisor;
   const std::uint16_t one = encoded_one<Format>();
   for (unsigned i = o.part; i < 65536; i += o.parts) {
-    const auto logit = static_cast<std::uint16_t>(mixed ? i * 40503u : i);
+    const auto logit = static_cast<std::uint16_t>(i * 40503u);  // sizes mixed
     const double x = Format::decode(logit);
-    if (!(std::fabs(x) < (mixed ? 0x1p9 : INFINITY))) continue;
+    if (!(std::fabs(x) >= low && std::fabs(x) < high)) continue;
     for (const std::uint16_t label : {std::uint16_t{0}, one}) batch.add(logit, label, tails_of(x));
-    if (batch.size == Batch<Format>::capacity) narrow.run(batch, true);
+    if (batch.size >= 2 * together) narrow.run(batch, true);
   }
   narrow.run(batch, true);
 }
@@ -57,8 +56,12 @@ void prove(const Options& o) {
   Report report;
   Narrow<Format> narrow(o, report, 0);
   pairs(o, narrow);
-  for (const bool mixed : {false, true})
-    for (const double divisor : {1.0, 3.0, 1000.0, 20000.0, 0x1p24}) hard_labels(o, narrow, divisor, mixed);
+  for (const double divisor : {1.0, 3.0, 1000.0, 20000.0, 0x1p24}) {
+    // The kernels round a block as its largest logit allows: each by itself where that changes.
+    hard_labels(o, narrow, divisor, 2, 16, 1);
+    hard_labels(o, narrow, divisor, 0, 512, Batch<Format>::capacity / 2);
+    hard_labels(o, narrow, divisor, 512, INFINITY, Batch<Format>::capacity / 2);
+  }
   report.print();
 }
 

@@ -36,15 +36,15 @@ XENT_INLINE double divided_limit(double limit, double divisor) {
   return limit - (exponent > 0 ? 0.7 * exponent : 0);                                       // ln 2 < 0.7
 }
 
-// That of results for logits up to `largest`; those that are divided by more than 1 are gradients, up to 1 before.
+// Those of results for logits up to `largest`; what is divided by more than 1 is a gradient, at most 1 before.
 template <class Format>
 XENT_INLINE Numbers quick_numbers(double largest, double divisor) {
   if (largest <= divided_limit(Format::normal_limit, divisor)) return Numbers::normal;
-  return divisor >= 0x1p14 ? Numbers::subnormal : Numbers::any;  // of float16
+  return divisor >= 0x1p14 ? Numbers::subnormal : Numbers::any;  // the latter two of float16
 }
 
 // Rounds a number y that is normal in the format, for an error of quick_error * |y|. Of a midpoint, plus half a
-// unit, all bits below the last digit are 0; 29 of them, or the last 32, are the room.
+// unit, all bits below the last digit are 0: the room is 29 of them, or the last 32.
 template <int digits>
 struct Normal {
   static constexpr int fraction = 53 - digits, spare = fraction < 32 ? 32 - fraction : 0;
@@ -211,7 +211,7 @@ XENT_INLINE int store_vectors(Float16, const float* from, int n, char* to) {
   for (; i + 2 * vector_lanes <= n; i += 2 * vector_lanes) {
     TwiceFloats y;
     memcpy(&y, from + i, sizeof y);
-    const auto bits = bit_cast<VectorHalves>(y);
+    const auto bits = bit_cast<VectorWords>(y);
     const auto one_nan = (bits & 0x80000000u) | 0x7fc00000u;  // the instruction would keep each nan's own bits
     to_halves(bit_cast<TwiceFloats>(y == y ? bits : one_nan), to + i * sizeof(Float16::Storage));
   }

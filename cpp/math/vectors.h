@@ -24,7 +24,7 @@ constexpr int vector_lanes = 2;
 #endif
 typedef double Vector __attribute__((vector_size(8 * vector_lanes)));
 typedef uint64_t VectorBits __attribute__((vector_size(8 * vector_lanes)));
-typedef uint32_t VectorHalves __attribute__((vector_size(8 * vector_lanes)));
+typedef uint32_t VectorWords __attribute__((vector_size(8 * vector_lanes)));
 typedef float VectorFloats __attribute__((vector_size(4 * vector_lanes)));
 typedef float TwiceFloats __attribute__((vector_size(8 * vector_lanes)));
 
@@ -47,7 +47,7 @@ XENT_INLINE Vector fma(Vector a, Vector b, Vector c) {
 }
 XENT_INLINE Vector absolute(Vector x) { return bit_cast<Vector>(bit_cast<VectorBits>(x) & 0x7fffffffffffffffu); }
 XENT_INLINE VectorFloats to_floats(Vector x) { return __builtin_convertvector(x, VectorFloats); }
-// a | (b & mask)
+
 XENT_INLINE VectorBits or_masked(VectorBits a, VectorBits b, VectorBits mask) {
 #if defined(__AVX512F__)
   return reinterpret_cast<VectorBits>(_mm512_ternarylogic_epi64(
@@ -56,18 +56,16 @@ XENT_INLINE VectorBits or_masked(VectorBits a, VectorBits b, VectorBits mask) {
   return a | (b & mask);
 #endif
 }
-
-// The larger of the upper halves of each lane, or the smaller of the low ones; the other half means nothing.
 XENT_INLINE VectorBits larger_high(VectorBits a, VectorBits b) {
-  const auto x = bit_cast<VectorHalves>(a), y = bit_cast<VectorHalves>(b);
+  const auto x = bit_cast<VectorWords>(a), y = bit_cast<VectorWords>(b);
   return bit_cast<VectorBits>(x > y ? x : y);
 }
 XENT_INLINE VectorBits smaller_low(VectorBits a, VectorBits b) {
-  const auto x = bit_cast<VectorHalves>(a), y = bit_cast<VectorHalves>(b);
+  const auto x = bit_cast<VectorWords>(a), y = bit_cast<VectorWords>(b);
   return bit_cast<VectorBits>(x < y ? x : y);
 }
 
-// float16 numbers in memory
+// float16 numbers in memory.
 #if defined(__AVX512F__)
 #define XENT_CONVERTS_HALVES
 XENT_INLINE Vector from_halves(const char* from) {
@@ -90,9 +88,6 @@ constexpr int vector_lanes = 1;
 using Vector = double;
 using VectorBits = uint64_t;
 XENT_INLINE float to_floats(double x) { return static_cast<float>(x); }
-XENT_INLINE uint64_t smaller_low(uint64_t a, uint64_t b) {
-  return smaller(static_cast<uint32_t>(a), static_cast<uint32_t>(b));
-}
 #endif
 
 // The sum of `first` and all lanes.
