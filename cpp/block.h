@@ -78,9 +78,10 @@ XENT_NOINLINE Way tails(Block<Format>& b, int n) {
   return way == Way::any || far >> 63 ? Way::any : soft ? Way::near : Way::hard;
 }
 
-// What the quick way meets: in the top bit whether a logit is beyond the limit; not 0 if a label is not 0 or 1.
+// What the quick way meets: a bound of all |x|, nearly as small as the largest; not 0 if a label is not 0 or 1.
 struct Seen {
-  uint64_t far, soft;
+  double largest;
+  uint64_t soft;
 };
 
 // Where loss and derivative are wanted, the quick way divides once in each of its loops: a division is done beside other
@@ -89,17 +90,17 @@ template <unsigned wanted>
 constexpr bool sigmoid_waits = (wanted & losses_wanted) && (wanted & derivatives_wanted);
 
 template <class Format, unsigned wanted>
-XENT_NOINLINE Seen quick_tails(Block<Format>& b, double limit, int n) {
-  VectorBits far{}, soft{};
+XENT_NOINLINE Seen quick_tails(Block<Format>& b, int n) {
+  VectorBits largest{}, soft{};
   for (int i = 0; i < n; i += side_by_side) {
     const Doubles size = each([](Vector x) { return absolute(x); }, load(b.x + i)), u = quick_power(size);
-    for (Vector v : size.v) far |= bit_cast<uint64_t>(limit) - bit_cast<VectorBits>(v);
+    for (Vector v : size.v) largest = larger_high(largest, bit_cast<VectorBits>(v));
     if constexpr (wanted & losses_wanted) store(quick_s(u), b.s.hi + i);
     if constexpr (wanted & derivatives_wanted) store(sigmoid_waits<wanted> ? u : quick_sigmoid(u), b.u.hi + i);
     if constexpr (wanted & gradient_wanted)
       for (Vector z : load(b.z + i).v) soft |= bit_cast<VectorBits>(fma(z, z, -z));
   }
-  return {any(far), any(soft)};
+  return {bit_cast<double>(uint64_t{largest_high(largest)} << 32 | 0xffffffffu), any(soft)};
 }
 
 // Values rounded to the format.
@@ -107,25 +108,25 @@ struct Rounded {
   Doubles value, same;
 };
 
-template <class Format>
-XENT_INLINE Rounded nearest(const Doubles& y, VectorBits& open) {
+template <class Format, Numbers numbers>
+XENT_INLINE Rounded nearest(const Doubles& y, VectorBits& room) {
   Rounded to;
   XENT_EACH_CHAIN {
-    const auto one = Format::nearest(y.v[j]);
+    const auto one = Format::template nearest<numbers>(y.v[j]);
     to.value.v[j] = one.value;
     to.same.v[j] = one.same;
-    open |= one.open;
+    room = smaller_low(room, one.room);
   }
   return to;
 }
 
 // The wanted values of n elements by the quick way, where their relative error is that of a quick value: the terms of a
 // loss have one sign while its label is in [0, 1]; for a label of 0 or 1 one term of a gradient is exact, and the other
-// no larger than the gradient. True if one is open.
-template <class Format, unsigned wanted>
+// no larger than the gradient. True if one is open, or a label far outside: then a loss may be negative, infinite or nan.
+template <class Format, unsigned wanted, Numbers undivided, Numbers divided>
 XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
   const double inverse = 1 / divisor;
-  VectorBits open{};
+  VectorBits room = ~VectorBits{}, most{};
   for (int i = 0; i < n; i += side_by_side) {
     Doubles sigmoid;
     if constexpr (wanted & derivatives_wanted) sigmoid = load(b.u.hi + i);
@@ -133,8 +134,8 @@ XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
     if constexpr (wanted & losses_wanted) {
       const Doubles softplus = quick_softplus(load(b.s.hi + i));
       const Doubles xa = each([](Vector x, Vector z) { return narrow_line(x, z); }, load(b.x + i), load(b.z + i));
-      const Rounded loss = nearest<Format>(xa + softplus, open);
-      for (Vector v : xa.v) open |= bit_cast<VectorBits>(v);
+      const Rounded loss = nearest<Format, undivided>(xa + softplus, room);
+      for (Vector v : xa.v) most = larger_high(most, bit_cast<VectorBits>(v));  // a sign or a nan is more, too
       if constexpr (wanted & loss_wanted) store(loss.same, b.loss + i);
       if constexpr (wanted & total_wanted) store(loss.value, b.s.hi + i);
     }
@@ -142,14 +143,14 @@ XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
       const auto gradient = [=](Vector x, Vector z, Vector sigmoid) {
         return narrow_gradient(x, narrow_side(x, z), sigmoid) * inverse;
       };
-      store(nearest<Format>(each(gradient, load(b.x + i), load(b.z + i), sigmoid), open).same, b.gradient + i);
+      store(nearest<Format, divided>(each(gradient, load(b.x + i), load(b.z + i), sigmoid), room).same, b.gradient + i);
     }
     if constexpr (wanted & hessian_wanted) {
       const auto hessian = [](Vector sigmoid) { return narrow_hessian(sigmoid); };
-      store(nearest<Format>(each(hessian, sigmoid), open).same, b.hessian + i);
+      store(nearest<Format, undivided>(each(hessian, sigmoid), room).same, b.hessian + i);
     }
   }
-  return any(open) >> 63;
+  return largest_high(most) >= bit_cast<uint64_t>(Format::most) >> 32 || smallest_low(room) < Format::open_room;
 }
 
 // The wanted values of n elements; true if one of them is open.
@@ -236,22 +237,31 @@ XENT_INLINE bool compute_fully(Block<Format>& b, double divisor, int n, int full
   return true;
 }
 
-// The logits up to which quick values are normal numbers of the format, also divided.
-template <class Format>
-XENT_INLINE double quick_limit(double divisor) {
-  const int exponent = static_cast<int>(bit_cast<uint64_t>(divisor) >> 52 & 0x7ff) - 1022;  // divisor < 2^exponent
-  return Format::quick_limit - (exponent > 0 ? 0.7 * exponent : 0);                         // ln 2 < 0.7
+// Plain results, rounded as their numbers allow: a divided gradient may be smaller than the rest.
+template <class Format, unsigned wanted>
+XENT_INLINE bool round_plainly(Block<Format>& b, double divisor, double largest, int n) {
+  constexpr Numbers normal = Numbers::normal, subnormal = Numbers::subnormal, any = Numbers::any;
+  constexpr bool divides = (wanted & gradient_wanted) != 0, always_normal = Format::normal_limit == Format::quick_limit;
+  const Numbers divided = quick_numbers<Format>(largest, divides ? divisor : 1);
+  if (always_normal || divided == normal) return plain_results<Format, wanted, normal, normal>(b, divisor, n);
+  if constexpr (!always_normal) {
+    if constexpr (divides) {
+      if (quick_numbers<Format>(largest, 1) == normal)
+        return divided == subnormal ? plain_results<Format, wanted, normal, subnormal>(b, divisor, n)
+                                    : plain_results<Format, wanted, normal, any>(b, divisor, n);
+      if (divided == subnormal) return plain_results<Format, wanted, any, subnormal>(b, divisor, n);
+    }
+    return plain_results<Format, wanted, any, any>(b, divisor, n);
+  }
 }
 
 // By the quick way; false if it leaves an element open.
 template <class Format, unsigned wanted>
 XENT_INLINE bool compute_quickly(Block<Format>& b, double divisor, int n, int full) {
-  const double limit = quick_limit<Format>(divisor);
-  if (!(limit > 0)) return false;
-  const Seen seen = quick_tails<Format, wanted>(b, limit, full);
-  if (seen.far >> 63) return false;
+  const Seen seen = quick_tails<Format, wanted>(b, full);
+  if (!(seen.largest <= divided_limit(Format::quick_limit, divisor))) return false;
   if constexpr (!(wanted & weighted))
-    if (!seen.soft) return !plain_results<Format, wanted>(b, divisor, full);
+    if (!seen.soft && divisor >= 1) return !round_plainly<Format, wanted>(b, divisor, seen.largest, full);
   if (results<Format, wanted, Way::quick>(b, divisor, full)) return false;
   if constexpr (wanted & total_wanted) losses_to_sum(b, n);
   return true;

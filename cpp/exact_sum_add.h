@@ -102,4 +102,22 @@ XENT_INLINE void add_loss_block(const double* v, int n, ExactSum& sum) {
   add_value(add_lanes(even.rest + odd.rest, all.rest), sum);
 }
 
+// The same for float16 values: multiples of 2^-24 below 2^16, of which a double holds any sum.
+XENT_INLINE void add_half_block(const double* v, int n, ExactSum& sum) {
+  Vector even{}, odd{};
+  double all = 0;
+  int i = 0;
+  const auto next = [&](auto& total) {
+    auto value = total;
+    memcpy(&value, v + i, sizeof value);
+    total += value;
+    i += static_cast<int>(sizeof value / sizeof *v);
+  };
+  while (i + 2 * vector_lanes <= n) next(even), next(odd);
+  while (i < n) next(all);
+  all = add_lanes(even + odd, all);
+  if (!(absolute(all) < infinity)) return add_block(v, n, sum);
+  add_value(all, sum);
+}
+
 }  // namespace XENT_NAMESPACE
