@@ -123,10 +123,13 @@ XENT_INLINE Rounded nearest(const Doubles& y, VectorBits& room) {
 // The wanted values of n elements by the quick way, where their relative error is that of a quick value: the terms of a
 // loss have one sign while its label is in [0, 1]; for a label of 0 or 1 one term of a gradient is exact, and the other
 // no larger than the gradient. True if one is open, or a label far outside: then a loss may be negative, infinite or nan.
-template <class Format, unsigned wanted, Numbers undivided, Numbers divided>
+//
+// soft: for any label, in float32. Its gradient is rounded with all of its error added and subtracted.
+template <class Format, unsigned wanted, Numbers undivided, Numbers divided, bool soft = false>
 XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
   const double inverse = 1 / divisor;
   VectorBits room = ~VectorBits{}, most{};
+  VectorFloatBits differ{};
   for (int i = 0; i < n; i += side_by_side) {
     Doubles sigmoid;
     if constexpr (wanted & derivatives_wanted) sigmoid = load(b.u.hi + i);
@@ -143,14 +146,25 @@ XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
       const auto gradient = [=](Vector x, Vector z, Vector sigmoid) {
         return narrow_gradient(x, narrow_side(x, z), sigmoid) * inverse;
       };
-      store(nearest<Format, divided>(each(gradient, load(b.x + i), load(b.z + i), sigmoid), room).same, b.gradient + i);
+      const Doubles x = load(b.x + i), z = load(b.z + i), y = each(gradient, x, z, sigmoid);
+      if constexpr (soft) {
+        const auto size = [](Vector x, Vector z, Vector sigmoid) { return absolute(narrow_side(x, z)) + sigmoid; };
+        const Doubles error = each(size, x, z, sigmoid) * (quick_error * inverse), low = y - error, high = y + error;
+        XENT_EACH_CHAIN {
+          differ |= bit_cast<VectorFloatBits>(to_floats(low.v[j])) ^ bit_cast<VectorFloatBits>(to_floats(high.v[j]));
+        }
+        store(low, b.gradient + i);
+      } else {
+        store(nearest<Format, divided>(y, room).same, b.gradient + i);
+      }
     }
     if constexpr (wanted & hessian_wanted) {
       const auto hessian = [](Vector sigmoid) { return narrow_hessian(sigmoid); };
       store(nearest<Format, undivided>(each(hessian, sigmoid), room).same, b.hessian + i);
     }
   }
-  return largest_high(most) >= bit_cast<uint64_t>(Format::most) >> 32 || smallest_low(room) < Format::open_room;
+  return any<uint32_t>(differ) || largest_high(most) >= bit_cast<uint64_t>(Format::most) >> 32 ||
+         smallest_low(room) < Format::open_room;
 }
 
 // The wanted values of n elements; true if one of them is open.
@@ -262,6 +276,8 @@ XENT_INLINE bool compute_quickly(Block<Format>& b, double divisor, int n, int fu
   if (!(seen.largest <= divided_limit(Format::quick_limit, divisor))) return false;
   if constexpr (!(wanted & weighted))
     if (!seen.soft && divisor >= 1) return !round_plainly<Format, wanted>(b, divisor, seen.largest, full);
+  if constexpr (Format::rounds_by_conversion && !(wanted & weighted))
+    return !plain_results<Format, wanted, Numbers::normal, Numbers::normal, true>(b, divisor, full);
   if (results<Format, wanted, Way::quick>(b, divisor, full)) return false;
   if constexpr (wanted & total_wanted) losses_to_sum(b, n);
   return true;

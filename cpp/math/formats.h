@@ -67,7 +67,7 @@ struct Wide {
 // The formats of up to 16 bits: `digits` significant bits, normal from 2^least, finite below 2^end.
 template <int digits, int least, int end>
 struct Half {
-  static constexpr bool narrow = true;
+  static constexpr bool narrow = true, rounds_by_conversion = false;
 
   struct Steps {
     double shift, rounded, half;  // half of the distance of neighbours at the value
@@ -126,7 +126,7 @@ struct Float64 {
 
 struct Float32 : Normal<24>, Wide {
   using Storage = float;
-  static constexpr bool narrow = true;
+  static constexpr bool narrow = true, rounds_by_conversion = true;
   XENT_INLINE double load(float v) { return v; }
   XENT_INLINE double round(double y) { return static_cast<float>(y); }
   using Result = float;

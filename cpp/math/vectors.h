@@ -26,6 +26,7 @@ typedef double Vector __attribute__((vector_size(8 * vector_lanes)));
 typedef uint64_t VectorBits __attribute__((vector_size(8 * vector_lanes)));
 typedef uint32_t VectorWords __attribute__((vector_size(8 * vector_lanes)));
 typedef float VectorFloats __attribute__((vector_size(4 * vector_lanes)));
+typedef uint32_t VectorFloatBits __attribute__((vector_size(4 * vector_lanes)));
 typedef float TwiceFloats __attribute__((vector_size(8 * vector_lanes)));
 
 template <>
@@ -87,6 +88,7 @@ XENT_INLINE void to_halves(TwiceFloats y, char* to) {
 constexpr int vector_lanes = 1;
 using Vector = double;
 using VectorBits = uint64_t;
+using VectorFloatBits = uint32_t;
 XENT_INLINE float to_floats(double x) { return static_cast<float>(x); }
 #endif
 
@@ -100,10 +102,11 @@ XENT_INLINE T add_lanes(V vector, T first) {
 }
 
 // The bits that any lane has.
-XENT_INLINE uint64_t any(VectorBits bits) {
-  uint64_t lanes[vector_lanes], all = 0;
+template <class T = uint64_t, class U>
+XENT_INLINE T any(U bits) {
+  T lanes[vector_lanes], all = 0;
   memcpy(lanes, &bits, sizeof lanes);
-  for (uint64_t lane : lanes) all |= lane;
+  for (T lane : lanes) all |= lane;
   return all;
 }
 
