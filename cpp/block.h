@@ -33,14 +33,14 @@ struct alignas(64) Block {
   using Open = typename Unsigned<Result>::type;
   using P = Pairs<!Format::narrow>;
   double x[block], z[block], w[block];
-  P u, s;  // u, and then the sigmoid in its place; s, and then the losses to be summed
+  P u, s;  // u, and then the sigmoid in its place; s, and then narrow losses to be summed
   Result loss[block], gradient[block], hessian[block];
   Open open[block];
 };
 
-// How the elements of a block are computed: by the quick tail or by the full one; there, logits that are `near` need no
-// care for infinities and subnormal numbers, and give the same bits without it.
-enum class Way { quick, near, any };
+// How the elements of a block are computed: by the quick tail or by the full one; there, elements that are `hard` or
+// `near` (see sigmoid_cross_entropy.h) need less care, and give the same bits without it.
+enum class Way { quick, hard, near, any };
 
 template <class Format, Way way>
 constexpr bool subnormal = !Format::narrow && way == Way::any;
@@ -60,19 +60,28 @@ XENT_NOINLINE uint64_t powers(Block<Format>& b, int n) {
   return far;
 }
 
+// Returns the way that the labels allow.
 template <class Format, unsigned wanted, Way way>
-XENT_NOINLINE void tails(Block<Format>& b, int n) {
+XENT_NOINLINE Way tails(Block<Format>& b, int n) {
   using P = typename Block<Format>::P;
+  uint64_t far = 0, soft = 0;
   for (int i = 0; i < n; ++i) {
     const Quotients q = quotients<subnormal<Format, way>>(b.x[i], P::get(b.u, i));
     if constexpr (wanted & losses_wanted) P::put(b.s, i, q.s);
     if constexpr (wanted & derivatives_wanted) P::put(b.u, i, q.sigmoid);
+    if constexpr (way == Way::near) {
+      const auto label = bit_cast<uint64_t>(b.z[i]);
+      far |= label | (bit_cast<uint64_t>(1.0) - label);
+      soft |= bit_cast<uint64_t>(fma(b.z[i], b.z[i], -b.z[i]));
+    }
   }
+  return way == Way::any || far >> 63 ? Way::any : soft ? Way::near : Way::hard;
 }
 
-// What the quick way meets: in the top bit whether a logit is beyond the limit; not 0 if a label is not 0 or 1.
+// What the quick way meets: a bound of all |x|, nearly as small as the largest; not 0 if a label is not 0 or 1.
 struct Seen {
-  uint64_t far, soft;
+  double largest;
+  uint64_t soft;
 };
 
 // Where loss and derivative are wanted, the quick way divides once in each of its loops: a division is done beside other
@@ -81,17 +90,17 @@ template <unsigned wanted>
 constexpr bool sigmoid_waits = (wanted & losses_wanted) && (wanted & derivatives_wanted);
 
 template <class Format, unsigned wanted>
-XENT_NOINLINE Seen quick_tails(Block<Format>& b, double limit, int n) {
-  VectorBits far{}, soft{};
+XENT_NOINLINE Seen quick_tails(Block<Format>& b, int n) {
+  VectorBits largest{}, soft{};
   for (int i = 0; i < n; i += side_by_side) {
     const Doubles size = each([](Vector x) { return absolute(x); }, load(b.x + i)), u = quick_power(size);
-    for (Vector v : size.v) far |= bit_cast<uint64_t>(limit) - bit_cast<VectorBits>(v);
+    for (Vector v : size.v) largest = larger_high(largest, bit_cast<VectorBits>(v));
     if constexpr (wanted & losses_wanted) store(quick_s(u), b.s.hi + i);
     if constexpr (wanted & derivatives_wanted) store(sigmoid_waits<wanted> ? u : quick_sigmoid(u), b.u.hi + i);
     if constexpr (wanted & gradient_wanted)
       for (Vector z : load(b.z + i).v) soft |= bit_cast<VectorBits>(fma(z, z, -z));
   }
-  return {any(far), any(soft)};
+  return {bit_cast<double>(uint64_t{largest_high(largest)} << 32 | 0xffffffffu), any(soft)};
 }
 
 // Values rounded to the format.
@@ -99,25 +108,28 @@ struct Rounded {
   Doubles value, same;
 };
 
-template <class Format>
-XENT_INLINE Rounded nearest(const Doubles& y, VectorBits& open) {
+template <class Format, Numbers numbers>
+XENT_INLINE Rounded nearest(const Doubles& y, VectorBits& room) {
   Rounded to;
   XENT_EACH_CHAIN {
-    const auto one = Format::nearest(y.v[j]);
+    const auto one = Format::template nearest<numbers>(y.v[j]);
     to.value.v[j] = one.value;
     to.same.v[j] = one.same;
-    open |= one.open;
+    room = smaller_low(room, one.room);
   }
   return to;
 }
 
 // The wanted values of n elements by the quick way, where their relative error is that of a quick value: the terms of a
 // loss have one sign while its label is in [0, 1]; for a label of 0 or 1 one term of a gradient is exact, and the other
-// no larger than the gradient. True if one is open.
-template <class Format, unsigned wanted>
+// no larger than the gradient. True if one is open, or a label far outside: then a loss may be negative, infinite or nan.
+//
+// soft: for any label, in float32. Its gradient is rounded with all of its error added and subtracted.
+template <class Format, unsigned wanted, Numbers undivided, Numbers divided, bool soft = false>
 XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
   const double inverse = 1 / divisor;
-  VectorBits open{};
+  VectorBits room = ~VectorBits{}, most{};
+  VectorFloatBits differ{};
   for (int i = 0; i < n; i += side_by_side) {
     Doubles sigmoid;
     if constexpr (wanted & derivatives_wanted) sigmoid = load(b.u.hi + i);
@@ -125,8 +137,8 @@ XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
     if constexpr (wanted & losses_wanted) {
       const Doubles softplus = quick_softplus(load(b.s.hi + i));
       const Doubles xa = each([](Vector x, Vector z) { return narrow_line(x, z); }, load(b.x + i), load(b.z + i));
-      const Rounded loss = nearest<Format>(xa + softplus, open);
-      for (Vector v : xa.v) open |= bit_cast<VectorBits>(v);
+      const Rounded loss = nearest<Format, undivided>(xa + softplus, room);
+      for (Vector v : xa.v) most = larger_high(most, bit_cast<VectorBits>(v));  // a sign or a nan is more, too
       if constexpr (wanted & loss_wanted) store(loss.same, b.loss + i);
       if constexpr (wanted & total_wanted) store(loss.value, b.s.hi + i);
     }
@@ -134,21 +146,33 @@ XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
       const auto gradient = [=](Vector x, Vector z, Vector sigmoid) {
         return narrow_gradient(x, narrow_side(x, z), sigmoid) * inverse;
       };
-      store(nearest<Format>(each(gradient, load(b.x + i), load(b.z + i), sigmoid), open).same, b.gradient + i);
+      const Doubles x = load(b.x + i), z = load(b.z + i), y = each(gradient, x, z, sigmoid);
+      if constexpr (soft) {
+        const auto size = [](Vector x, Vector z, Vector sigmoid) { return absolute(narrow_side(x, z)) + sigmoid; };
+        const Doubles error = each(size, x, z, sigmoid) * (quick_error * inverse), low = y - error, high = y + error;
+        XENT_EACH_CHAIN {
+          differ |= bit_cast<VectorFloatBits>(to_floats(low.v[j])) ^ bit_cast<VectorFloatBits>(to_floats(high.v[j]));
+        }
+        store(low, b.gradient + i);
+      } else {
+        store(nearest<Format, divided>(y, room).same, b.gradient + i);
+      }
     }
     if constexpr (wanted & hessian_wanted) {
       const auto hessian = [](Vector sigmoid) { return narrow_hessian(sigmoid); };
-      store(nearest<Format>(each(hessian, sigmoid), open).same, b.hessian + i);
+      store(nearest<Format, undivided>(each(hessian, sigmoid), room).same, b.hessian + i);
     }
   }
-  return any(open) >> 63;
+  return any<uint32_t>(differ) || largest_high(most) >= bit_cast<uint64_t>(Format::most) >> 32 ||
+         smallest_low(room) < Format::open_room;
 }
 
 // The wanted values of n elements; true if one of them is open.
 template <class Format, unsigned wanted, Way way>
 XENT_NOINLINE bool results(Block<Format>& b, double divisor, int n) {
   using P = typename Block<Format>::P;
-  constexpr bool w = (wanted & weighted) != 0, near = way != Way::any;
+  constexpr bool w = (wanted & weighted) != 0, near = way != Way::any, hard = way == Way::hard;
+  constexpr bool may_be_open = Format::narrow || !near || (wanted & weighted) || (!hard && (wanted & gradient_wanted));
   constexpr double error = way == Way::quick ? quick_error : Format::narrow ? narrow_error : wide_error;
   typename Block<Format>::Open any = 0;
   for (int i = 0; i < n; ++i) {
@@ -160,15 +184,15 @@ XENT_NOINLINE bool results(Block<Format>& b, double divisor, int n) {
     else
       t = {softplus<subnormal<Format, way>>(e.x, s), u};
     typename Block<Format>::Open open = 0;
-    const auto keep = [&](Estimate estimate, typename Format::Result* to) {
+    const auto keep = [&](auto estimate, typename Format::Result* to) {
       const auto d = decide<Format, way == Way::quick>(estimate, error);
       to[i] = d.value;
       open |= d.open;
     };
-    if constexpr (wanted & losses_wanted) keep(loss<Format, w, near>(e, t), b.loss);
-    if constexpr (wanted & gradient_wanted) keep(gradient<Format>(e, t), b.gradient);
+    if constexpr (wanted & losses_wanted) keep(loss<Format, w, near, hard>(e, t), b.loss);
+    if constexpr (wanted & gradient_wanted) keep(gradient<Format, near, hard>(e, t), b.gradient);
     if constexpr (wanted & hessian_wanted) keep(hessian<Format>(t), b.hessian);
-    if constexpr (way != Way::quick) b.open[i] = open;
+    if constexpr (may_be_open && way != Way::quick) b.open[i] = open;
     any |= open;
   }
   return any != 0;
@@ -208,33 +232,52 @@ XENT_NOINLINE void losses_to_sum(Block<Format>& b, int n) {
   for (int i = 0; i < n; ++i) b.s.hi[i] = b.loss[i];
 }
 
-// By the full tail; false, and nothing done, if the logits are not near as they should be.
+// By the full tail; false, and nothing done, if the elements are not near as they should be.
 template <class Format, unsigned wanted, Way way>
 XENT_INLINE bool compute_fully(Block<Format>& b, double divisor, int n, int full) {
+  if (way == Way::near && !(divisor >= 1 && divisor <= 0x1p64)) return false;
   const bool far = powers<Format, way>(b, full) >> 63;
   if (way == Way::near && far) return false;
-  tails<Format, wanted, way>(b, full);
+  const Way allowed = tails<Format, wanted, way>(b, full);
+  if (way == Way::near && allowed == Way::any) return false;
+  if constexpr (way == Way::near && !(wanted & weighted)) {
+    if (allowed == Way::hard) {
+      results<Format, wanted, Way::hard>(b, divisor, full);
+      return true;
+    }
+  }
   if (results<Format, wanted, way>(b, divisor, full)) settle<Format, wanted>(b, divisor, n);
-  if constexpr (wanted & total_wanted) losses_to_sum(b, n);
+  if constexpr (Format::narrow && (wanted & total_wanted)) losses_to_sum(b, n);
   return true;
 }
 
-// The logits up to which quick values are normal numbers of the format, also divided.
-template <class Format>
-XENT_INLINE double quick_limit(double divisor) {
-  const int exponent = static_cast<int>(bit_cast<uint64_t>(divisor) >> 52 & 0x7ff) - 1022;  // divisor < 2^exponent
-  return Format::quick_limit - (exponent > 0 ? 0.7 * exponent : 0);                         // ln 2 < 0.7
+// Plain results, rounded as their numbers allow: a divided gradient may be smaller than the rest.
+template <class Format, unsigned wanted>
+XENT_INLINE bool round_plainly(Block<Format>& b, double divisor, double largest, int n) {
+  constexpr Numbers normal = Numbers::normal, subnormal = Numbers::subnormal, any = Numbers::any;
+  constexpr bool divides = (wanted & gradient_wanted) != 0, always_normal = Format::normal_limit == Format::quick_limit;
+  const Numbers divided = quick_numbers<Format>(largest, divides ? divisor : 1);
+  if (always_normal || divided == normal) return plain_results<Format, wanted, normal, normal>(b, divisor, n);
+  if constexpr (!always_normal) {
+    if constexpr (divides) {
+      if (quick_numbers<Format>(largest, 1) == normal)
+        return divided == subnormal ? plain_results<Format, wanted, normal, subnormal>(b, divisor, n)
+                                    : plain_results<Format, wanted, normal, any>(b, divisor, n);
+      if (divided == subnormal) return plain_results<Format, wanted, any, subnormal>(b, divisor, n);
+    }
+    return plain_results<Format, wanted, any, any>(b, divisor, n);
+  }
 }
 
 // By the quick way; false if it leaves an element open.
 template <class Format, unsigned wanted>
 XENT_INLINE bool compute_quickly(Block<Format>& b, double divisor, int n, int full) {
-  const double limit = quick_limit<Format>(divisor);
-  if (!(limit > 0)) return false;
-  const Seen seen = quick_tails<Format, wanted>(b, limit, full);
-  if (seen.far >> 63) return false;
+  const Seen seen = quick_tails<Format, wanted>(b, full);
+  if (!(seen.largest <= divided_limit(Format::quick_limit, divisor))) return false;
   if constexpr (!(wanted & weighted))
-    if (!seen.soft) return !plain_results<Format, wanted>(b, divisor, full);
+    if (!seen.soft && divisor >= 1) return !round_plainly<Format, wanted>(b, divisor, seen.largest, full);
+  if constexpr (Format::rounds_by_conversion && !(wanted & weighted))
+    return !plain_results<Format, wanted, Numbers::normal, Numbers::normal, true>(b, divisor, full);
   if (results<Format, wanted, Way::quick>(b, divisor, full)) return false;
   if constexpr (wanted & total_wanted) losses_to_sum(b, n);
   return true;

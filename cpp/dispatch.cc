@@ -19,6 +19,8 @@
 #endif
 #ifdef _MSC_VER
 #include <intrin.h>
+#elif defined(XENT_X86)
+#include <cpuid.h>
 #endif
 
 // What kernels.cc defines for one instruction set.
@@ -75,14 +77,17 @@ std::size_t supported() {
   __cpuidex(leaf7, 7, 0);
   const bool saves_state = leaf1[2] >> 27 & 1;
   const unsigned long long state = saves_state ? _xgetbv(0) : 0;
-  if (!(leaf1[2] >> 12 & 1) || !(leaf7[1] >> 5 & 1) || (state & 0x6) != 0x6) return 1;
+  const int fma_f16c = 1 << 12 | 1 << 29;
+  if ((leaf1[2] & fma_f16c) != fma_f16c || !(leaf7[1] >> 5 & 1) || (state & 0x6) != 0x6) return 1;
   const int avx512 = 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31;  // f, dq, bw, vl
   return (leaf7[1] & avx512) == avx512 && (state & 0xe6) == 0xe6 ? 3 : 2;
 }
 #else
 std::size_t supported() {
   __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 1;
+  unsigned eax, ebx, ecx, edx;  // __builtin_cpu_supports knows f16c only in newer compilers
+  const bool f16c = __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !f16c) return 1;
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
              ? 3

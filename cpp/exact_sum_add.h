@@ -57,40 +57,67 @@ XENT_INLINE void add_block(const double* v, int n, ExactSum& sum) {
   add_value(low, sum);
 }
 
-// The same for values of at most 24 digits: from 2^-50 to 2^14 they are multiples of 2^-75, and two parts are all of them.
+// The sums of the parts of losses from 2^-50 to 2^14, two of them integers: that takes other ports of a processor. Losses
+// of at most 24 digits are multiples of 2^-75, and have no third part; the others are multiples of 2^-102.
 template <class V>
-struct NarrowParts {
-  typename Unsigned<V>::type high{},
-      others{};  // high: in units of 2^-30; others: its upper 6 bits are 0 without another
+struct LossParts {
+  typename Unsigned<V>::type high{}, middle{}, others{};  // others: its upper 6 bits are 0 without another loss
   V rest{};
 };
 
-template <class V>
-XENT_INLINE void add_narrow(V v, NarrowParts<V>& to) {
-  constexpr double shift = 0x1.8p22;
+template <bool narrow, class V>
+XENT_INLINE void add_parts(V v, LossParts<V>& to) {
   using U = typename Unsigned<V>::type;
-  const V high = v + shift;
-  to.high += bit_cast<U>(high) - bit_cast<uint64_t>(shift);
-  to.rest += v - (high - shift);
+  const auto take = [&](double shift, U& sum) {
+    const V shifted = v + shift;
+    sum += bit_cast<U>(shifted) - bit_cast<uint64_t>(shift);
+    v -= shifted - shift;
+  };
   to.others |= bit_cast<U>(v) - bit_cast<uint64_t>(0x1p-50);
+  take(0x1.8p22, to.high);
+  if constexpr (!narrow) take(0x1.8p-23, to.middle);
+  to.rest += v;
 }
 
-XENT_INLINE void add_narrow_block(const double* v, int n, ExactSum& sum) {
-  NarrowParts<Vector> even, odd;
-  NarrowParts<double> all;
+// Adds at most 512 losses.
+template <bool narrow>
+XENT_INLINE void add_loss_block(const double* v, int n, ExactSum& sum) {
+  LossParts<Vector> even, odd;
+  LossParts<double> all;
   int i = 0;
   const auto next = [&](auto& parts) {
     decltype(parts.rest) value;
     memcpy(&value, v + i, sizeof value);
-    add_narrow(value, parts);
+    add_parts<narrow>(value, parts);
     i += static_cast<int>(sizeof value / sizeof *v);
   };
   while (i + 2 * vector_lanes <= n) next(even), next(odd);
   while (i < n) next(all);
   if ((any(even.others | odd.others) | all.others) >> 58) return add_block(v, n, sum);
-  const auto high = static_cast<int64_t>(add_lanes(even.high + odd.high, all.high));
-  add_value(static_cast<double>(high) * 0x1p-30, sum);
+  const auto add = [&](VectorBits lanes, uint64_t first, double unit) {
+    add_value(static_cast<double>(static_cast<int64_t>(add_lanes(lanes, first))) * unit, sum);
+  };
+  add(even.high + odd.high, all.high, 0x1p-30);
+  if constexpr (!narrow) add(even.middle + odd.middle, all.middle, 0x1p-75);
   add_value(add_lanes(even.rest + odd.rest, all.rest), sum);
+}
+
+// The same for float16 values: multiples of 2^-24 below 2^16, of which a double holds any sum.
+XENT_INLINE void add_half_block(const double* v, int n, ExactSum& sum) {
+  Vector even{}, odd{};
+  double all = 0;
+  int i = 0;
+  const auto next = [&](auto& total) {
+    auto value = total;
+    memcpy(&value, v + i, sizeof value);
+    total += value;
+    i += static_cast<int>(sizeof value / sizeof *v);
+  };
+  while (i + 2 * vector_lanes <= n) next(even), next(odd);
+  while (i < n) next(all);
+  all = add_lanes(even + odd, all);
+  if (!(absolute(all) < infinity)) return add_block(v, n, sum);
+  add_value(all, sum);
 }
 
 }  // namespace XENT_NAMESPACE

@@ -15,6 +15,8 @@ using xent::Array;
 using xent::Task;
 using xent::Type;
 
+XENT_INLINE Array at(Array a, size_t i) { return {a.data + static_cast<ptrdiff_t>(i) * a.stride, a.stride}; }
+
 template <class T>
 XENT_INLINE T read(const char* p) {
   T value;
@@ -34,7 +36,9 @@ XENT_INLINE void gather(Array from, int n, To* to, Load load) {
 
 template <class Format>
 XENT_INLINE void gather_format(Array from, int n, double* to) {
-  gather<typename Format::Storage>(from, n, to, [](auto v) { return Format::load(v); });
+  using T = typename Format::Storage;
+  const int done = from.stride == sizeof(T) ? load_vectors(Format{}, from.data, n, to) : 0;
+  gather<T>(at(from, done), n - done, to + done, [](auto v) { return Format::load(v); });
 }
 
 template <class T>
@@ -46,21 +50,23 @@ template <class Format, class Result>
 XENT_INLINE void scatter(const Result* XENT_RESTRICT from, int n, Array to, bool past_caches = false) {
   using T = typename Format::Storage;
   char* XENT_RESTRICT data = to.data;
-  if (past_caches && to.stride == sizeof(T)) {
+  const auto write = [&](char* to_data, int i, ptrdiff_t stride) {
+    const T value = Format::store(from[i]);
+    memcpy(to_data + i * stride, &value, sizeof value);
+  };
+  const auto write_run = [&](char* to_data) {
+    for (int i = store_vectors(Format{}, from, n, to_data); i < n; ++i) write(to_data, i, sizeof(T));
+  };
+  if (to.stride != sizeof(T)) {
+    for (int i = 0; i < n; ++i) write(data, i, to.stride);
+  } else if (!past_caches) {
+    write_run(data);
+  } else {
     const auto bytes = static_cast<size_t>(n) * sizeof(T);
     if constexpr (sizeof(T) == sizeof(Result)) return stream(reinterpret_cast<const char*>(from), bytes, data);
-    T values[block];
-    for (int i = 0; i < n; ++i) values[i] = Format::store(from[i]);
-    return stream(reinterpret_cast<const char*>(values), bytes, data);
-  }
-  const auto write = [&](int i, ptrdiff_t stride) {
-    const T value = Format::store(from[i]);
-    memcpy(data + i * stride, &value, sizeof value);
-  };
-  if (to.stride == sizeof(T)) {
-    for (int i = 0; i < n; ++i) write(i, sizeof(T));
-  } else {
-    for (int i = 0; i < n; ++i) write(i, to.stride);
+    char values[block * sizeof(T)];
+    write_run(values);
+    stream(values, bytes, data);
   }
 }
 
@@ -82,7 +88,14 @@ XENT_NOINLINE void gather_labels(Type type, Array from, int n, double* to) {
   }
 }
 
-XENT_INLINE Array at(Array a, size_t i) { return {a.data + static_cast<ptrdiff_t>(i) * a.stride, a.stride}; }
+template <class Format>
+XENT_INLINE void add_losses(const Block<Format>& b, int n, ExactSum& sum) {
+  if constexpr (Format::narrow)
+    add_loss_block<true>(b.s.hi, n, sum);
+  else
+    add_loss_block<false>(b.loss, n, sum);
+}
+XENT_INLINE void add_losses(const Block<Float16>& b, int n, ExactSum& sum) { add_half_block(b.s.hi, n, sum); }
 
 template <class Format, unsigned wanted>
 XENT_NOINLINE void loop(const Task& task, size_t n) {
@@ -96,10 +109,7 @@ XENT_NOINLINE void loop(const Task& task, size_t n) {
     if (task.loss.data) scatter<Format>(b.loss, m, at(task.loss, start), task.past_caches);
     if (task.gradient.data) scatter<Format>(b.gradient, m, at(task.gradient, start), task.past_caches);
     if (task.hessian.data) scatter<Format>(b.hessian, m, at(task.hessian, start), task.past_caches);
-    if constexpr (Format::narrow && (wanted & total_wanted))
-      add_narrow_block(b.s.hi, m, *task.total);
-    else if constexpr (wanted & total_wanted)
-      add_block(b.s.hi, m, *task.total);
+    if constexpr (wanted & total_wanted) add_losses(b, m, *task.total);
   }
   if (task.past_caches) end_stream();
 }

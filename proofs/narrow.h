@@ -117,12 +117,21 @@ class Narrow {
   }
 
   // That of the quick tail, decided as the kernel does: by the value alone where its terms do not cancel (`plain`).
-  Verdict quick(double x, Truth t, double got, premise::Estimate e, bool plain) const {
-    using Kernel = KernelFormat<Format>;
-    const bool open =
-        plain ? Kernel::nearest(e.value).open >> 63 : premise::decide<Kernel, true>(e, premise::quick_error).open != 0;
+  Verdict quick(double x, Truth t, double got, premise::Estimate e, bool plain, double divisor) const {
+    const bool open = plain ? plainly_open(premise::quick_numbers<KernelFormat<Format>>(std::fabs(x), divisor), e.value)
+                            : premise::decide<KernelFormat<Format>, true>(e, premise::quick_error).open != 0;
     const double size = plain ? std::fabs(e.value) : e.size;
     return verdict(x, t, got, e.value, size * premise::quick_error, open);
+  }
+
+  static bool plainly_open(premise::Numbers numbers, double value) {
+    using premise::Numbers;
+    using Kernel = KernelFormat<Format>;
+    const std::uint64_t room = numbers == Numbers::normal ? Kernel::template nearest<Numbers::normal>(value).room
+                               : numbers == Numbers::subnormal
+                                   ? Kernel::template nearest<Numbers::subnormal>(value).room
+                                   : Kernel::template nearest<Numbers::any>(value).room;
+    return static_cast<std::uint32_t>(room) < Kernel::open_room;
   }
 
   static premise::Tail quick_tail(double size) {
@@ -140,25 +149,25 @@ class Narrow {
     }
     using Kernel = KernelFormat<Format>;
     for (int i = 0; i < b.size; ++i) {
-      const double x = b.x_value[i], z = b.z_value[i];
+      const double x = b.x_value[i], z = b.z_value[i], xa = premise::narrow_line(x, z);
       const premise::Element e{x, z, 1, b.n};
       const Two a = slope(x, z);
       const Truth loss_truth = loss(x, a, b.tails[i].softplus),
                   gradient_truth = gradient(x, a, b.tails[i].sigmoid, b.n);
-      const auto both = [&](int f, Truth truth, bool plain, const auto& estimate) {
+      const auto both = [&](int f, Truth truth, bool plain, double n, const auto& estimate) {
         const Verdict slow = full(x, truth, got[f][i], estimate(premise::tail<false>(x), std::false_type{}));
         const Verdict fast =
             std::fabs(x) <= Kernel::quick_limit
-                ? quick(x, truth, got[f][i], estimate(quick_tail(std::fabs(x)), std::true_type{}), plain)
+                ? quick(x, truth, got[f][i], estimate(quick_tail(std::fabs(x)), std::true_type{}), plain, n)
                 : slow;
         verdicts[f][i] = {slow.look, fast.open, std::max(slow.ratio, fast.ratio)};
       };
-      both(0, loss_truth, premise::narrow_line(x, z) >= 0,
+      both(0, loss_truth, xa >= 0 && xa < Kernel::most, 1,
            [&](const premise::Tail& t, auto near) { return premise::loss<Kernel, false, near>(e, t); });
-      both(1, gradient_truth, z == 0 || z == 1,
+      both(1, gradient_truth, z == 0 || z == 1, b.n,
            [&](const premise::Tail& t, auto) { return premise::gradient<Kernel>(e, t); });
       if (with_hessian)
-        both(2, hessian(b.tails[i].sigmoid), true,
+        both(2, hessian(b.tails[i].sigmoid), true, 1,
              [](const premise::Tail& t, auto) { return premise::hessian<Kernel>(t); });
     }
     for (int f = 0; f < (with_hessian ? 3 : 2); ++f) settle(static_cast<Function>(f), b, got[f], verdicts[f]);

@@ -366,6 +366,17 @@ def test_mean_of_nothing_and_of_no_number():
 # --- shapes and types ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("dtype", NARROW, ids=str)
+def test_losses_beyond_the_largest_number_and_without_one(dtype):
+    every_bit = np.array(2**63 - 1).view(np.float64)  # a nan to which nothing can be added but a carry
+    for label, want in ((-1e39, np.inf), (every_bit, np.nan)):
+        logits, labels = np.full(8, 80, dtype), np.full(8, label)
+        with np.errstate(all="ignore"):
+            losses = xent.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+        np.testing.assert_array_equal(losses.astype(np.float64), want)
+        np.testing.assert_equal(xent.sigmoid_cross_entropy_total(labels=labels, logits=logits).compute(), want)
+
+
 def test_scalars_lists_and_rank():
     got = xent.sigmoid_cross_entropy_with_logits(labels=1.0, logits=-1.0)
     assert np.ndim(got) == 0

@@ -19,42 +19,63 @@ struct Decision {
 // Relative error of what the quick tail gives, to the size of its terms.
 constexpr double quick_error = 0x1.1p-43;
 
-// A rounded value, and what a conversion to float makes the same of; in the top bit of `open`, whether another is possible.
+// A rounded value, and what a conversion to float makes the same of. Where the low 32 bits of `room` are less than the
+// format's `open_room`, another is possible.
 template <class V>
 struct Nearest {
   V value, same;
-  typename Unsigned<V>::type open;
+  typename Unsigned<V>::type room;
 };
 
+// Where results lie among the numbers of their format.
+enum class Numbers { normal, subnormal, any };
+
+// The logits up to which divided results are as others are up to `limit`.
+XENT_INLINE double divided_limit(double limit, double divisor) {
+  const int exponent = static_cast<int>(bit_cast<uint64_t>(divisor) >> 52 & 0x7ff) - 1022;  // divisor < 2^exponent
+  return limit - (exponent > 0 ? 0.7 * exponent : 0);                                       // ln 2 < 0.7
+}
+
+// Those of results for logits up to `largest`; what is divided by more than 1 is a gradient, at most 1 before.
+template <class Format>
+XENT_INLINE Numbers quick_numbers(double largest, double divisor) {
+  if (largest <= divided_limit(Format::normal_limit, divisor)) return Numbers::normal;
+  return divisor >= 0x1p14 ? Numbers::subnormal : Numbers::any;  // the latter two of float16
+}
+
 // Rounds a number y that is normal in the format, for an error of quick_error * |y|. Of a midpoint, plus half a
-// unit, all bits below the last digit are 0.
+// unit, all bits below the last digit are 0: the room is 29 of them, or the last 32.
 template <int digits>
 struct Normal {
-  static constexpr double quick_limit = 86;  // exp(-86) > 2^-125
-  template <class V>
+  static constexpr int fraction = 53 - digits, spare = fraction < 32 ? 32 - fraction : 0;
+  static constexpr auto error = static_cast<uint32_t>(quick_error * 0x1p53);
+  static constexpr uint32_t open_room = (2 * error + 1) << spare;
+  template <Numbers, class V>
   XENT_INLINE Nearest<V> nearest(V y) {
-    constexpr uint64_t half = uint64_t{1} << (52 - digits), below = 2 * half - 1;
-    constexpr auto error = static_cast<uint64_t>(quick_error * 0x1p53);
+    constexpr uint64_t half = uint64_t{1} << (fraction - 1), below = 2 * half - 1;
     const auto bits = bit_cast<typename Unsigned<V>::type>(y) + (half + error);  // if error matters, y is open
     const V value = bit_cast<V>(bits & ~below);
-    return {value, digits == 24 ? y : value, (bits & below) - (2 * error + 1)};
+    return {value, digits == 24 ? y : value, bits << spare};
   }
+};
+
+// Of the formats with the exponents of float32: exp(-86) > 2^-125.
+struct Wide {
+  static constexpr double normal_limit = 86, quick_limit = 86, most = 0x1p127;
 };
 
 // The formats of up to 16 bits: `digits` significant bits, normal from 2^least, finite below 2^end.
 template <int digits, int least, int end>
 struct Half {
-  static constexpr bool narrow = true;
+  static constexpr bool narrow = true, rounds_by_conversion = false;
 
-  template <class V>
   struct Steps {
-    V shift, rounded, half;  // half of the distance of neighbours at the value
+    double shift, rounded, half;  // half of the distance of neighbours at the value
   };
-  template <class V>
-  XENT_INLINE Steps<V> steps(V size) {
-    const V power = bit_cast<V>(bit_cast<typename Unsigned<V>::type>(size) & 0x7ff0000000000000u);
-    const V unit = larger(power, V{} + bit_cast<double>(uint64_t{1023 + least} << 52));
-    const V shift = unit * (1.5 * double(uint64_t{1} << (53 - digits)));
+  XENT_INLINE Steps steps(double size) {
+    const double power = bit_cast<double>(bit_cast<uint64_t>(size) & 0x7ff0000000000000u);
+    const double unit = larger(power, bit_cast<double>(uint64_t{1023 + least} << 52));
+    const double shift = unit * (1.5 * double(uint64_t{1} << (53 - digits)));
     return {shift, (size + shift) - shift, unit * (1.0 / double(uint64_t{1} << digits))};
   }
   XENT_INLINE double finish(double y, double rounded) {
@@ -103,9 +124,9 @@ struct Float64 {
   XENT_INLINE double store(double y) { return y; }
 };
 
-struct Float32 : Normal<24> {
+struct Float32 : Normal<24>, Wide {
   using Storage = float;
-  static constexpr bool narrow = true;
+  static constexpr bool narrow = true, rounds_by_conversion = true;
   XENT_INLINE double load(float v) { return v; }
   XENT_INLINE double round(double y) { return static_cast<float>(y); }
   using Result = float;
@@ -118,7 +139,7 @@ struct Float32 : Normal<24> {
   XENT_INLINE float store(double y) { return static_cast<float>(y); }
 };
 
-struct BFloat16 : Half<8, -126, 128>, Normal<8> {  // the upper half of a float32
+struct BFloat16 : Half<8, -126, 128>, Normal<8>, Wide {  // the upper half of a float32
   struct Storage {
     uint16_t bits;
   };
@@ -129,21 +150,27 @@ struct BFloat16 : Half<8, -126, 128>, Normal<8> {  // the upper half of a float3
   }
 };
 
-struct Float16 : Half<11, -14, 16> {
+struct Float16 : Half<11, -14, 16>, Normal<11> {
   struct Storage {
     uint16_t bits;
   };
-  static constexpr double quick_limit = 512;  // results may be subnormal
-  template <class V>
+  static constexpr double normal_limit = 9.7, quick_limit = 512, most = 0x1p15;  // log1p(exp(-9.7)) > 2^-14
+  // Beyond that limit, as Normal does, but of a sum whose last digit is 2^-32 of the format's at y: that of y and
+  // 1.5 * 2^10 powers of two below y (2^-14 if y is subnormal). It rounds y by 2^-33 of a digit; quick_error is 2^-32.
+  template <Numbers numbers, class V>
   XENT_INLINE Nearest<V> nearest(V y) {
-    static_assert(quick_error < 0x1p-41);  // of half a unit: 2^-29
+    if constexpr (numbers == Numbers::normal) return Normal<11>::nearest<numbers>(y);
+    static_assert(quick_error < 0x1.2p-43 && Normal<11>::error >= 2);
     using U = typename Unsigned<V>::type;
-    const V size = absolute(y);
-    const auto s = steps(size);
-    const U below_half = bit_cast<U>(s.half) - (uint64_t{1} << 24);
-    const U far = bit_cast<uint64_t>(0x1p15) - bit_cast<U>(size);
-    const V value = bit_cast<V>(bit_cast<U>(s.rounded) | (bit_cast<U>(y) & 0x8000000000000000u));
-    return {value, value, (below_half - bit_cast<U>(absolute(size - s.rounded))) | far};
+    constexpr uint64_t half = uint64_t{1} << 31, below = 2 * half - 1, times = uint64_t{10} << 52 | uint64_t{1} << 51;
+    const U power = bit_cast<U>(y) & 0x7ff0000000000000u;
+    const U least = U{} + bit_cast<uint64_t>(0x1p-14),
+            unit = numbers == Numbers::any ? larger_high(power, least) : least;
+    const V shift = bit_cast<V>(unit + (times | (half + error)));
+    const U sum = bit_cast<U>(y + shift);
+    const V size = bit_cast<V>(or_masked(U{} + (half + error), sum, U{} + ~below)) - shift;
+    const V value = bit_cast<V>(or_masked(bit_cast<U>(size), bit_cast<U>(y), U{} + 0x8000000000000000u));  // of a zero
+    return {value, value, sum};
   }
   // Its exponent and fraction, put in the place of a float32's, are the value times 2^-112.
   XENT_INLINE double load(Storage v) {
@@ -158,5 +185,38 @@ struct Float16 : Half<11, -14, 16> {
     return {static_cast<uint16_t>((y == y ? finite : 0x7e00) | sign)};
   }
 };
+
+// Of n contiguous numbers the first ones, in whole vectors, where the processor has an instruction that converts them;
+// how many it did.
+template <class Format>
+XENT_INLINE int load_vectors(Format, const char*, int, double*) {
+  return 0;
+}
+template <class Format, class Result>
+XENT_INLINE int store_vectors(Format, const Result*, int, char*) {
+  return 0;
+}
+
+#ifdef XENT_CONVERTS_HALVES
+XENT_INLINE int load_vectors(Float16, const char* from, int n, double* to) {
+  int i = 0;
+  for (; i + vector_lanes <= n; i += vector_lanes) {
+    const Vector values = from_halves(from + i * sizeof(Float16::Storage));
+    memcpy(to + i, &values, sizeof values);
+  }
+  return i;
+}
+XENT_INLINE int store_vectors(Float16, const float* from, int n, char* to) {
+  int i = 0;
+  for (; i + 2 * vector_lanes <= n; i += 2 * vector_lanes) {
+    TwiceFloats y;
+    memcpy(&y, from + i, sizeof y);
+    const auto bits = bit_cast<VectorWords>(y);
+    const auto one_nan = (bits & 0x80000000u) | 0x7fc00000u;  // the instruction would keep each nan's own bits
+    to_halves(bit_cast<TwiceFloats>(y == y ? bits : one_nan), to + i * sizeof(Float16::Storage));
+  }
+  return i;
+}
+#endif
 
 }  // namespace XENT_NAMESPACE

@@ -52,6 +52,13 @@ XENT_INLINE V smaller(V x, V y) {
   return x < y ? x : y;
 }
 
+XENT_INLINE uint64_t or_masked(uint64_t a, uint64_t b, uint64_t mask) { return a | (b & mask); }
+// The larger of the upper halves, or the smaller of the lower ones; the other half of what they return means nothing.
+XENT_INLINE uint64_t larger_high(uint64_t a, uint64_t b) { return larger(a, b); }
+XENT_INLINE uint64_t smaller_low(uint64_t a, uint64_t b) {
+  return smaller(static_cast<uint32_t>(a), static_cast<uint32_t>(b));
+}
+
 // c[0] + c[1] x + ... + c[9] x^9 by Estrin's scheme: its chain of dependent operations is four long, Horner's nine.
 XENT_INLINE double polynomial(const double (&c)[10], double x) {
   const double x2 = x * x, x4 = x2 * x2;

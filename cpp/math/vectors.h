@@ -24,7 +24,10 @@ constexpr int vector_lanes = 2;
 #endif
 typedef double Vector __attribute__((vector_size(8 * vector_lanes)));
 typedef uint64_t VectorBits __attribute__((vector_size(8 * vector_lanes)));
+typedef uint32_t VectorWords __attribute__((vector_size(8 * vector_lanes)));
 typedef float VectorFloats __attribute__((vector_size(4 * vector_lanes)));
+typedef uint32_t VectorFloatBits __attribute__((vector_size(4 * vector_lanes)));
+typedef float TwiceFloats __attribute__((vector_size(8 * vector_lanes)));
 
 template <>
 struct Unsigned<Vector> {
@@ -45,10 +48,47 @@ XENT_INLINE Vector fma(Vector a, Vector b, Vector c) {
 }
 XENT_INLINE Vector absolute(Vector x) { return bit_cast<Vector>(bit_cast<VectorBits>(x) & 0x7fffffffffffffffu); }
 XENT_INLINE VectorFloats to_floats(Vector x) { return __builtin_convertvector(x, VectorFloats); }
+
+XENT_INLINE VectorBits or_masked(VectorBits a, VectorBits b, VectorBits mask) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<VectorBits>(_mm512_ternarylogic_epi64(
+      reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b), reinterpret_cast<__m512i>(mask), 0xf8));
+#else
+  return a | (b & mask);
+#endif
+}
+XENT_INLINE VectorBits larger_high(VectorBits a, VectorBits b) {
+  const auto x = bit_cast<VectorWords>(a), y = bit_cast<VectorWords>(b);
+  return bit_cast<VectorBits>(x > y ? x : y);
+}
+XENT_INLINE VectorBits smaller_low(VectorBits a, VectorBits b) {
+  const auto x = bit_cast<VectorWords>(a), y = bit_cast<VectorWords>(b);
+  return bit_cast<VectorBits>(x < y ? x : y);
+}
+
+// float16 numbers in memory.
+#if defined(__AVX512F__)
+#define XENT_CONVERTS_HALVES
+XENT_INLINE Vector from_halves(const char* from) {
+  return _mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+}
+XENT_INLINE void to_halves(TwiceFloats y, char* to) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtps_ph(y, _MM_FROUND_TO_NEAREST_INT));
+}
+#elif defined(__AVX2__)
+#define XENT_CONVERTS_HALVES
+XENT_INLINE Vector from_halves(const char* from) {
+  return _mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+}
+XENT_INLINE void to_halves(TwiceFloats y, char* to) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(y, _MM_FROUND_TO_NEAREST_INT));
+}
+#endif
 #else
 constexpr int vector_lanes = 1;
 using Vector = double;
 using VectorBits = uint64_t;
+using VectorFloatBits = uint32_t;
 XENT_INLINE float to_floats(double x) { return static_cast<float>(x); }
 #endif
 
@@ -62,11 +102,26 @@ XENT_INLINE T add_lanes(V vector, T first) {
 }
 
 // The bits that any lane has.
-XENT_INLINE uint64_t any(VectorBits bits) {
-  uint64_t lanes[vector_lanes], all = 0;
+template <class T = uint64_t, class U>
+XENT_INLINE T any(U bits) {
+  T lanes[vector_lanes], all = 0;
   memcpy(lanes, &bits, sizeof lanes);
-  for (uint64_t lane : lanes) all |= lane;
+  for (T lane : lanes) all |= lane;
   return all;
+}
+
+// The smallest low half, and the largest upper half, of all lanes.
+XENT_INLINE uint32_t smallest_low(VectorBits bits) {
+  uint64_t lanes[vector_lanes], least = ~uint64_t{0};
+  memcpy(lanes, &bits, sizeof lanes);
+  for (uint64_t lane : lanes) least = smaller(least, lane & 0xffffffffu);
+  return static_cast<uint32_t>(least);
+}
+XENT_INLINE uint32_t largest_high(VectorBits bits) {
+  uint64_t lanes[vector_lanes], most = 0;
+  memcpy(lanes, &bits, sizeof lanes);
+  for (uint64_t lane : lanes) most = larger(most, lane >> 32);
+  return static_cast<uint32_t>(most);
 }
 
 // x times 2^k, where k sits in the low bits of the mantissa of `k_bits`; both are normal numbers.
