@@ -83,6 +83,17 @@ XENT_INLINE Vector from_halves(const char* from) {
 XENT_INLINE void to_halves(TwiceFloats y, char* to) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(y, _MM_FROUND_TO_NEAREST_INT));
 }
+#elif defined(__aarch64__)
+#define XENT_CONVERTS_HALVES
+XENT_INLINE Vector from_halves(const char* from) {
+  uint32_t two;
+  memcpy(&two, from, sizeof two);
+  return vcvt_f64_f32(vget_low_f32(vcvt_f32_f16(vreinterpret_f16_u32(vdup_n_u32(two)))));
+}
+XENT_INLINE void to_halves(TwiceFloats y, char* to) {
+  const float16x4_t four = vcvt_f16_f32(y);
+  memcpy(to, &four, sizeof four);
+}
 #endif
 #else
 constexpr int vector_lanes = 1;
