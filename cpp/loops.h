@@ -4,8 +4,8 @@
 // All reads of a block come before its writes, so an output may be an input.
 #pragma once
 
-#include "block.h"
 #include "exact_sum_add.h"
+#include "quick_block.h"
 #include "stream.h"
 #include "xent.h"
 
