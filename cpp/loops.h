@@ -5,6 +5,7 @@
 #pragma once
 
 #include "exact_sum_add.h"
+#include "halves.h"
 #include "quick_block.h"
 #include "stream.h"
 #include "xent.h"

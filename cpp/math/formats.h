@@ -186,37 +186,4 @@ struct Float16 : Half<11, -14, 16>, Normal<11> {
   }
 };
 
-// Of n contiguous numbers the first ones, in whole vectors, where the processor has an instruction that converts them;
-// how many it did.
-template <class Format>
-XENT_INLINE int load_vectors(Format, const char*, int, double*) {
-  return 0;
-}
-template <class Format, class Result>
-XENT_INLINE int store_vectors(Format, const Result*, int, char*) {
-  return 0;
-}
-
-#ifdef XENT_CONVERTS_HALVES
-XENT_INLINE int load_vectors(Float16, const char* from, int n, double* to) {
-  int i = 0;
-  for (; i + vector_lanes <= n; i += vector_lanes) {
-    const Vector values = from_halves(from + i * sizeof(Float16::Storage));
-    memcpy(to + i, &values, sizeof values);
-  }
-  return i;
-}
-XENT_INLINE int store_vectors(Float16, const float* from, int n, char* to) {
-  int i = 0;
-  for (; i + 2 * vector_lanes <= n; i += 2 * vector_lanes) {
-    TwiceFloats y;
-    memcpy(&y, from + i, sizeof y);
-    const auto bits = bit_cast<VectorWords>(y);
-    const auto one_nan = (bits & 0x80000000u) | 0x7fc00000u;  // the instruction would keep each nan's own bits
-    to_halves(bit_cast<TwiceFloats>(y == y ? bits : one_nan), to + i * sizeof(Float16::Storage));
-  }
-  return i;
-}
-#endif
-
 }  // namespace XENT_NAMESPACE

@@ -27,7 +27,6 @@ typedef uint64_t VectorBits __attribute__((vector_size(8 * vector_lanes)));
 typedef uint32_t VectorWords __attribute__((vector_size(8 * vector_lanes)));
 typedef float VectorFloats __attribute__((vector_size(4 * vector_lanes)));
 typedef uint32_t VectorFloatBits __attribute__((vector_size(4 * vector_lanes)));
-typedef float TwiceFloats __attribute__((vector_size(8 * vector_lanes)));
 
 template <>
 struct Unsigned<Vector> {
@@ -65,36 +64,6 @@ XENT_INLINE VectorBits smaller_low(VectorBits a, VectorBits b) {
   const auto x = bit_cast<VectorWords>(a), y = bit_cast<VectorWords>(b);
   return bit_cast<VectorBits>(x < y ? x : y);
 }
-
-// float16 numbers in memory.
-#if defined(__AVX512F__)
-#define XENT_CONVERTS_HALVES
-XENT_INLINE Vector from_halves(const char* from) {
-  return _mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
-}
-XENT_INLINE void to_halves(TwiceFloats y, char* to) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtps_ph(y, _MM_FROUND_TO_NEAREST_INT));
-}
-#elif defined(__AVX2__)
-#define XENT_CONVERTS_HALVES
-XENT_INLINE Vector from_halves(const char* from) {
-  return _mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
-}
-XENT_INLINE void to_halves(TwiceFloats y, char* to) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(y, _MM_FROUND_TO_NEAREST_INT));
-}
-#elif defined(__aarch64__)
-#define XENT_CONVERTS_HALVES
-XENT_INLINE Vector from_halves(const char* from) {
-  uint32_t two;
-  memcpy(&two, from, sizeof two);
-  return vcvt_f64_f32(vget_low_f32(vcvt_f32_f16(vreinterpret_f16_u32(vdup_n_u32(two)))));
-}
-XENT_INLINE void to_halves(TwiceFloats y, char* to) {
-  const float16x4_t four = vcvt_f16_f32(y);
-  memcpy(to, &four, sizeof four);
-}
-#endif
 #else
 constexpr int vector_lanes = 1;
 using Vector = double;
