@@ -114,6 +114,12 @@ class Checker:
             named = [constant(labels, len(batch))] if len(self.columns.pairs) > 1 else []
             yield self._pair(batch, start, logits, labels, classes, named + keys)
 
+    def first_classes(self, first: pa.Scalar) -> int:
+        """How many classes the first list of logits has."""
+        if not first.is_valid or not len(first):
+            raise self.bad_value(self.columns.pairs[0][0], 0, first, "a list of numbers, one for each class")
+        return len(first)
+
     def bad_value(self, column: str, row: int, got: pa.Scalar, expected: str) -> InputError:
         """The error for a value in a row, counted from 0."""
         return InputError(

@@ -19,7 +19,7 @@ import pyarrow.fs
 
 from xent.evaluate import read
 from xent.evaluate.check import Checker, Columns, InputError
-from xent.evaluate.read import FORMATS, File, Part, Source, printable
+from xent.evaluate.read import FORMATS, File, Part, Source, printable, said_by
 
 _STREAM = b"\xff\xff\xff\xff"  # what Arrow's streaming format starts with
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -55,7 +55,7 @@ class Stream:
         try:
             self._reader = pa.RecordBatchReader.from_stream(table)
         except (pa.ArrowException, TypeError, ValueError) as error:
-            raise InputError(f"{self.name}: gives no stream of rows: {printable(str(error))[:200]}") from error
+            raise InputError(f"{self.name}: gives no stream of rows: {said_by(error)}") from error
         self.checker = Checker(self.name, self._reader.schema, columns, {}, text=False)
         self._columns = columns
         self._first = self._next()
@@ -83,17 +83,13 @@ class Stream:
                 if len(batch):
                     return batch.select(self._columns.names)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise InputError(f"{self.name}: {printable(' '.join(str(error).split()))[:200]}") from error
+            raise InputError(f"{self.name}: {said_by(error)}") from error
         return None
 
     def _count_classes(self) -> int:
         if self._first is None:
             return 0
-        column = self._columns.pairs[0][0]
-        first = self._first[column][0]
-        if not first.is_valid or not len(first):
-            raise self.checker.bad_value(column, 0, first, "a list of numbers, one for each class")
-        return len(first)
+        return self.checker.first_classes(self._first[self._columns.pairs[0][0]][0])
 
 
 def query(sql: str) -> Any:
@@ -103,7 +99,7 @@ def query(sql: str) -> Any:
     try:
         return duckdb.connect().sql(sql)
     except duckdb.Error as error:
-        raise InputError(f"--sql: {printable(' '.join(str(error).split()))[:300]}") from error
+        raise InputError(f"--sql: {said_by(error, most=300)}") from error
 
 
 @contextlib.contextmanager
@@ -137,8 +133,9 @@ def _stream_to_file(path: str) -> None:
             for batch in reader:
                 writer.write_batch(batch)
     except (pa.ArrowException, OSError) as error:
-        reason = printable(" ".join(str(error).split()))[:200]
-        raise InputError(f"stdin: cannot be read as Arrow: {reason}; the file may be truncated or damaged") from error
+        raise InputError(
+            f"stdin: cannot be read as Arrow: {said_by(error)}; the file may be truncated or damaged"
+        ) from error
     os.replace(whole, path)
 
 
@@ -169,8 +166,9 @@ def _at_address(address: str) -> Iterator[File]:
             found = filesystem.get_file_info(pyarrow.fs.FileSelector(base, recursive=True, allow_not_found=True))
             found = sorted((one for one in found if _fits(one.path.split("/"), parts)), key=lambda one: one.path)
     except (pa.ArrowException, OSError, ValueError) as error:
-        reason = printable(" ".join(str(error).split()))[:200]
-        raise InputError(f"{printable(_public(address))}: cannot be opened: {reason}; check the address") from error
+        raise InputError(
+            f"{printable(_public(address))}: cannot be opened: {said_by(error)}; check the address"
+        ) from error
     if not found:
         raise _no_match(_public(address))
     for one in found:
@@ -205,7 +203,7 @@ def _in_folder(filesystem: pyarrow.fs.FileSystem, folder: str, name: str) -> Ite
     try:
         found = filesystem.get_file_info(pyarrow.fs.FileSelector(folder, recursive=True))
     except OSError as error:
-        raise InputError(f"{printable(name)}: cannot be listed: {printable(str(error))[:200]}") from error
+        raise InputError(f"{printable(name)}: cannot be listed: {said_by(error)}") from error
     files: list[File] = []
     for info in sorted(found, key=lambda one: one.path):
         inside = info.path[len(folder) :].strip("/").split("/")

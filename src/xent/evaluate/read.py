@@ -157,7 +157,7 @@ class Source:
         return head
 
     def _cannot_open(self, error: OSError) -> InputError:
-        reason = os.strerror(error.errno) if error.errno else printable(" ".join(str(error).split()))[:200]
+        reason = os.strerror(error.errno) if error.errno else said_by(error)
         return InputError(f"{self.name}: cannot be opened: {reason}; check its permissions")
 
     def _file_format(self) -> ds.FileFormat:
@@ -203,10 +203,7 @@ class Source:
             head.validate(full=True)
         if not len(head):
             return 0
-        first = head[0][0]
-        if not first.is_valid or not len(first):
-            raise self.checker.bad_value(column, 0, first, "a list of numbers, one for each class")
-        return len(first)
+        return self.checker.first_classes(head[0][0])
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
@@ -235,7 +232,7 @@ def _widened(schema: pa.Schema, columns: Columns) -> pa.Schema:
 
 def _reason(error: BaseException) -> str:
     """PyArrow's text as one short line, without the path it repeats and with the rows counted as they are here."""
-    text = printable(" ".join(str(error).split()))
+    text = said_by(error, most=None)
     ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", text)
     if ragged:
         line, expected, got = map(int, ragged.groups())
@@ -245,6 +242,11 @@ def _reason(error: BaseException) -> str:
         )
     text = re.sub(r"^Could not open \w+ input source '.*?': (Invalid: )?", "", text)
     return f"{text[:200].rstrip('.')}; the file may be truncated or damaged"
+
+
+def said_by(error: BaseException, most: int | None = 200) -> str:
+    """The text of another library's error, on one line and no longer than a reader bears."""
+    return printable(" ".join(str(error).split()))[:most]
 
 
 def printable(text: str) -> str:

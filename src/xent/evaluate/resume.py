@@ -20,7 +20,7 @@ import pyarrow.parquet
 from xent.evaluate.check import Columns, InputError
 from xent.evaluate.engine import Plan
 from xent.evaluate.partial import Partial
-from xent.evaluate.read import printable
+from xent.evaluate.read import said_by
 from xent.evaluate.results import Report
 
 _METADATA = b"xent"
@@ -95,8 +95,7 @@ class Run:
             if isinstance(error, InputError):
                 raise
             raise InputError(
-                f"{path}: is not a state that xent wrote: {printable(' '.join(str(error).split()))[:200]}; "
-                "name another file, or delete this one"
+                f"{path}: is not a state that xent wrote: {said_by(error)}; name another file, or delete this one"
             ) from error
         return run
 
