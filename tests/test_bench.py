@@ -83,6 +83,16 @@ def test_the_results_of_frameworks_pass(name, case):
     cases.verify(case, name, result(prepared), cases.expected(case, x, z))
 
 
+@pytest.mark.parametrize("op", ["forward", "call", "grad_and_hess"])
+@pytest.mark.parametrize("name", ["xent.torch", "xent.jax, jit", "xent.tensorflow eager"])
+def test_what_is_called_xent_is_xent(name, op):
+    case = Case(op, "float32", "hard", (1000,))
+    x, z = cases.draw(case)
+    own = result(contender("xent")(case, x, z))
+    for output, want in zip(result(contender(name)(case, x, z)), own, strict=True):
+        assert np.array_equal(np.float32(output), want)
+
+
 @pytest.mark.parametrize("case", SMALL, ids=str)
 def test_wrong_results_do_not(case):
     x, z = cases.draw(case)

@@ -34,9 +34,11 @@ def torch(threads: int, compiled: bool, losses: str = "torch.nn.functional") -> 
     def sparse(x: Any, y: Any, reduction: str = "mean") -> Any:
         return functional.cross_entropy(x, y, reduction=reduction)
 
-    def hessian(x: Any, z: Any) -> tuple[Any, Any]:
-        s = torch.sigmoid(x)
-        return s - z, s * (1 - s)
+    def formula(*, logits: Any, labels: Any) -> tuple[Any, Any]:
+        s = torch.sigmoid(logits)
+        return s - labels, s * (1 - s)
+
+    hessian = getattr(functional, "sigmoid_cross_entropy_grad_and_hess", formula)
 
     def backward(of: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
         def both(x: Any, z: Any) -> tuple[Any, Any]:
@@ -57,7 +59,7 @@ def torch(threads: int, compiled: bool, losses: str = "torch.nn.functional") -> 
         "call": lambda x, z: loss(x, z, "none"),
         "mean": loss,
         "mean_and_grad": gradient(loss),
-        "grad_and_hess": hessian,
+        "grad_and_hess": lambda x, z: hessian(logits=x, labels=z),
         "sparse_forward": lambda x, y: sparse(x, y, "none"),
         "sparse_mean_and_grad": gradient(sparse),
     }
