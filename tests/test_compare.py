@@ -10,7 +10,8 @@ import pytest
 
 import xent
 from xent.evaluate import InputError, read, score
-from xent.evaluate.compare import Comparison, Difference, compare, exceeds_loss, exceeds_regression
+from xent.evaluate.compare import compare, exceeds_loss, exceeds_regression
+from xent.evaluate.results import Comparison, Difference
 
 SAME = "the two must hold the same rows in the same order"
 

@@ -10,9 +10,9 @@ from typing import Any, TextIO
 
 from xent.evaluate import report as _report
 from xent.evaluate.check import InputError
-from xent.evaluate.compare import Comparison, compare, exceeds_loss, exceeds_regression
+from xent.evaluate.compare import compare, exceeds_loss, exceeds_regression
 from xent.evaluate.inputs import query, spooled
-from xent.evaluate.results import Report
+from xent.evaluate.results import Comparison, Report
 from xent.evaluate.score import merge, score
 
 Progress = Callable[[int, float], None] | None

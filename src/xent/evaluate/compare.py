@@ -8,71 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from xent import _core, ufuncs
 from xent.evaluate.check import Batch, Columns, InputError
 from xent.evaluate.count import CHUNK, Groups
-from xent.evaluate.engine import Plan, Readable
 from xent.evaluate.inputs import sources
 from xent.evaluate.partial import in_order
-from xent.evaluate.results import Key, Score
-from xent.evaluate.score import _classes, _columns, _key_types
+from xent.evaluate.plan import Plan, Readable, columns_of, plan_of
+from xent.evaluate.results import Comparison, Difference, GroupDifference, Score
 from xent.evaluate.state import State
 from xent.evaluate.sums import Sum, loss_columns, named
 
 _SAME = "the two must hold the same rows in the same order"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Two mean losses of the same rows, in nats.
-
-    `difference` is the mean over the rows of one loss minus the other, `mean_loss` - `other_loss` but for rounding:
-    positive where the other is better. `standard_error` is that of the mean of these differences, by the formula of
-    :class:`~xent.evaluate.Score`.
-    """
-
-    rows: int
-    weight: float
-    mean_loss: float
-    other_loss: float
-    difference: float
-    standard_error: float
-
-
-@dataclass(frozen=True)
-class GroupDifference:
-    """The difference on the rows that share one combination of key values."""
-
-    key: Key
-    score: Difference
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The overall difference, and that of each group in the order of its key. Printed it is a table."""
-
-    overall: Difference
-    by: tuple[str, ...]
-    groups: tuple[GroupDifference, ...]
-    sources: tuple[str, ...] = field(compare=False)
-    others: tuple[str, ...] = field(compare=False)
-
-    def __str__(self) -> str:
-        from xent.evaluate import report
-
-        return report.table(self)
-
-    def to_arrow(self) -> pa.Table:
-        """A row for all rows and one for each group, with the keys, `scope` and the numbers of its difference."""
-        from xent.evaluate import report
-
-        return report.to_arrow(self)
 
 
 class Pairing:
@@ -135,13 +86,13 @@ def compare(
     if other is None and second == logits:
         raise InputError("compared with itself; name another file, or another column of logits in this one")
     both = ((logits, second), (labels, labels)) if other is None else (logits, labels)
-    columns = _columns(*both, by, weights, probabilities, False)
+    columns = columns_of(*both, by, weights, probabilities, False)
     mine, theirs = list(sources(files, columns)), []
     if other is not None:
         theirs = list(sources(other, Columns(((second, labels),), probabilities=probabilities)))
     if not mine or (other is not None and not theirs):
         raise InputError("no files to compare; name at least one of each")
-    plan = Plan(tuple(_key_types(mine, len(columns.by))), _classes([*mine, *theirs]))
+    plan = plan_of(mine, columns, theirs)
     rows = (
         _lockstep(_batches(mine, plan), _batches(theirs, replace(plan, key_types=()))) if theirs else _both(mine, plan)
     )

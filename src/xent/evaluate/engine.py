@@ -9,42 +9,17 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from typing import Protocol
 
 import pyarrow as pa
 
 import xent
-from xent.evaluate.check import Checker, Columns, InputError
+from xent.evaluate.check import Columns, InputError
 from xent.evaluate.count import Counter
 from xent.evaluate.partial import Partial
+from xent.evaluate.plan import Plan, Readable
 from xent.evaluate.read import File, Part, Source
 
 PIECE_ROWS = 1 << 17
-
-
-class Readable(Protocol):
-    """What a source has, be it a file or a stream."""
-
-    name: str
-    checker: Checker
-    classes: int | None
-
-    def parts(self) -> list[Part]:
-        """The pieces that are read by themselves, in order."""
-        ...
-
-    def batches(self, part: Part) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """The record batches of a piece, each with the number of its first row."""
-        ...
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What holds for all parts: the types of the keys, and the length of a list of logits, None where it is none."""
-
-    key_types: tuple[pa.DataType, ...]
-    classes: int | None
 
 
 Task = tuple[Readable, Part]

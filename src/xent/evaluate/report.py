@@ -21,8 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from xent.evaluate.compare import Comparison
-from xent.evaluate.results import Report
+from xent.evaluate.results import Comparison, Report
 
 # The columns of the two tables for people: heading and cell. The others show whatever there is.
 _SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {

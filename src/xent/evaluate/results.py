@@ -1,4 +1,4 @@
-"""The numbers that a state comes to: a score, and the bins of logits and losses, each number rounded once."""
+"""What is found: scores, the bins of logits and losses, and differences of two models; each number is rounded once."""
 
 from __future__ import annotations
 
@@ -139,6 +139,53 @@ class Report:
         from xent.evaluate import page
 
         return page.plot(self)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two mean losses of the same rows, in nats.
+
+    `difference` is the mean over the rows of one loss minus the other, `mean_loss` - `other_loss` but for rounding:
+    positive where the other is better. `standard_error` is that of the mean of these differences, by the formula of
+    :class:`~xent.evaluate.Score`.
+    """
+
+    rows: int
+    weight: float
+    mean_loss: float
+    other_loss: float
+    difference: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class GroupDifference:
+    """The difference on the rows that share one combination of key values."""
+
+    key: Key
+    score: Difference
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The overall difference, and that of each group in the order of its key. Printed it is a table."""
+
+    overall: Difference
+    by: tuple[str, ...]
+    groups: tuple[GroupDifference, ...]
+    sources: tuple[str, ...] = field(compare=False)
+    others: tuple[str, ...] = field(compare=False)
+
+    def __str__(self) -> str:
+        from xent.evaluate import report
+
+        return report.table(self)
+
+    def to_arrow(self) -> pa.Table:
+        """A row for all rows and one for each group, with the keys, `scope` and the numbers of its difference."""
+        from xent.evaluate import report
+
+        return report.to_arrow(self)
 
 
 def to_float(numerator: int, denominator: int) -> float:

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from xent.evaluate.check import Columns, InputError
-from xent.evaluate.engine import Plan
 from xent.evaluate.partial import Partial
+from xent.evaluate.plan import Plan
 from xent.evaluate.read import said_by
 from xent.evaluate.results import Report
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from xent.evaluate import resume
-from xent.evaluate.check import PAIR, Columns, InputError
-from xent.evaluate.engine import Plan, run
+from xent.evaluate.check import Columns, InputError
+from xent.evaluate.engine import run
 from xent.evaluate.inputs import Source, Stream, sources
+from xent.evaluate.plan import Plan, columns_of, plan_of
 from xent.evaluate.read import Part
-from xent.evaluate.results import Bins, Group, Key, Losses, Report, Score
-from xent.evaluate.state import State
-
-__all__ = ["Bins", "Group", "Key", "Losses", "Report", "Score", "State", "merge", "score"]
+from xent.evaluate.results import Report
 
 
 def score(
@@ -67,13 +66,13 @@ def score(
             not there, values that are missing, nan, not a number or no label. The text names the file, the column and
             the first such row.
     """
-    columns = _columns(logits, labels, by, weights, probabilities, skip_invalid)
+    columns = columns_of(logits, labels, by, weights, probabilities, skip_invalid)
     opened = list(sources(files, columns))
     if not opened:
         raise InputError("no files to score; name at least one")
-    plan = Plan(tuple(_key_types(opened, len(columns.by))), _classes(opened))
+    plan = plan_of(opened, columns)
     if len(columns.pairs) > 1:
-        plan = Plan((pa.string(), *plan.key_types), plan.classes)
+        plan = replace(plan, key_types=(pa.string(), *plan.key_types))
     parts = [source.parts() for source in opened]
     whole = _begin(opened, parts, columns, plan, state)
     tasks = [
@@ -105,31 +104,6 @@ def merge(
     """
     paths = [states] if isinstance(states, (str, os.PathLike)) else states
     return resume.merged(map(Path, paths), None if state is None else Path(state)).report()
-
-
-def _columns(
-    logits: str | Sequence[str],
-    labels: str | Sequence[str],
-    by: str | Sequence[str],
-    weights: str | None,
-    probabilities: bool,
-    skip_invalid: bool,
-) -> Columns:
-    xs, zs, keys = ((one,) if isinstance(one, str) else tuple(one) for one in (logits, labels, by))
-    if not xs or len(xs) != len(zs):
-        raise InputError(
-            f"got {len(xs)} columns of logits and {len(zs)} of labels; name one of labels for each of logits"
-        )
-    used = [*zip(xs, zs, strict=True)]
-    if set(xs) & set(zs) or len(set(used)) < len(used) or len(set(keys)) < len(keys) or weights in (*xs, *zs):
-        weighed = f", weights {weights!r}" if weights else ""
-        what = (xs[0], zs[0]) if len(xs) == 1 else (list(xs), list(zs))
-        raise InputError(
-            f"columns named twice: logits {what[0]!r}, labels {what[1]!r}{weighed}, by {list(keys)!r}; name each once"
-        )
-    if len(xs) > 1 and PAIR in keys:
-        raise InputError(f"by {PAIR!r}: several columns of logits are grouped by a key of that name; rename the column")
-    return Columns(tuple(used), keys, weights, probabilities, skip_invalid)
 
 
 def _begin(
@@ -173,22 +147,3 @@ def _share(
             progress(all_rows, behind / whole)
 
     return report
-
-
-def _classes(opened: Sequence[Source | Stream]) -> int | None:
-    """The length of the first list of logits; None where the logits are numbers."""
-    first = opened[0]
-    for source in opened:
-        if (source.classes is None) != (first.classes is None):
-            got, expected = ("numbers", "lists") if source.classes is None else ("lists", "numbers")
-            raise InputError(
-                f"{source.name}: column {source.checker.columns.pairs[0][0]!r}: got {got}, expected {expected} as in "
-                f"{first.name}; score these files apart"
-            )
-    return first.classes
-
-
-def _key_types(opened: Sequence[Source | Stream], columns: int) -> list[pa.DataType]:
-    """The type of each key, text where the files differ; a folder that says nothing of a key is of any type."""
-    kinds = [{source.checker.key_types()[i] for source in opened} - {pa.null()} for i in range(columns)]
-    return [kind.pop() if len(kind) == 1 else pa.string() for kind in kinds]
