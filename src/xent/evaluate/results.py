@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import math
 import operator
 from collections.abc import Mapping
@@ -95,8 +94,23 @@ class Group:
     score: Score
 
 
+class _Table:
+    """What has numbers for all rows and for each group."""
+
+    def __str__(self: Any) -> str:
+        from xent.evaluate import report
+
+        return report.table(self)
+
+    def to_arrow(self: Any) -> pa.Table:
+        """A row for all rows and one for each group, with the keys, `scope` and the numbers of its score."""
+        from xent.evaluate import report
+
+        return report.to_arrow(self)
+
+
 @dataclass(frozen=True)
-class Report:
+class Report(_Table):
     """The overall score, and that of each group in the order of its key; without `by` there are no groups.
 
     `bins` and `losses` are those of all rows. `skipped` rows could not be scored and are in no number; `zeros` and
@@ -116,23 +130,10 @@ class Report:
     zeros: int = 0
     ones: int = 0
 
-    def __str__(self) -> str:
-        from xent.evaluate import report
-
-        text = io.StringIO()
-        report.write_table(self, text)
-        return text.getvalue()
-
     def _repr_html_(self) -> str:
         from xent.evaluate import page
 
         return page.fragment(self)
-
-    def to_arrow(self) -> pa.Table:
-        """A row for all rows and one for each group, with the keys, `scope` and the numbers of its score."""
-        from xent.evaluate import report
-
-        return report.to_arrow(self)
 
     def plot(self) -> Figure:
         """The reliability diagram, as a Matplotlib figure."""
@@ -167,7 +168,7 @@ class GroupDifference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(_Table):
     """The overall difference, and that of each group in the order of its key. Printed it is a table."""
 
     overall: Difference
@@ -175,17 +176,6 @@ class Comparison:
     groups: tuple[GroupDifference, ...]
     sources: tuple[str, ...] = field(compare=False)
     others: tuple[str, ...] = field(compare=False)
-
-    def __str__(self) -> str:
-        from xent.evaluate import report
-
-        return report.table(self)
-
-    def to_arrow(self) -> pa.Table:
-        """A row for all rows and one for each group, with the keys, `scope` and the numbers of its difference."""
-        from xent.evaluate import report
-
-        return report.to_arrow(self)
 
 
 def to_float(numerator: int, denominator: int) -> float:
