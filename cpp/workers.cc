@@ -160,14 +160,15 @@ class Workers {
 // Never destroyed: threads may wait in it while the process ends.
 Workers* workers = new Workers;
 
+#ifndef _WIN32
+// From the beginning: a fork during a call that is the first, in another thread, would find nothing to end.
+[[maybe_unused]] const int forks =
+    pthread_atfork([] { workers->end(); }, [] { workers->reopen(); }, [] { workers = new Workers; });
+#endif
+
 }  // namespace
 
 void share_out(std::size_t shares, std::size_t threads, const std::function<void(std::size_t, std::size_t)>& work) {
-#ifndef _WIN32
-  static const int forks =
-      pthread_atfork([] { workers->end(); }, [] { workers->reopen(); }, [] { workers = new Workers; });
-  static_cast<void>(forks);
-#endif
   Job job{work, shares};
   workers->share_out(job, threads - 1);
 }
