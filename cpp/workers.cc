@@ -7,9 +7,9 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <memory>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -113,13 +113,15 @@ class Workers {
   // If the system has no thread to give, those that are there do the work, with the same bits.
   void start(std::size_t count) {
     try {
+      workers_.reserve(count);  // a thread that runs must be known, and always finds its place among the idle ones
+      idle_.reserve(count);
       while (!closed_ && workers_.size() < count) {
         const auto worker = std::make_shared<Worker>();
         worker->thread = std::thread([this, worker] { serve(worker); });
         idle_.push_back(worker);
         workers_.push_back(worker);
       }
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
     }
   }
 
