@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "floating_point_mode.h"
@@ -151,8 +152,7 @@ void split(std::size_t n, std::size_t threads, std::size_t least, const Work& wo
 // As above for n elements; each thread has a total of its own, added up at the end. Shares are multiples of a cache
 // line, so no two threads write to one.
 template <class Work>
-void split_elements(std::size_t n, ExactSum* total, const Work& work) {
-  const std::size_t threads = paying_threads(n);
+void split_elements(std::size_t n, std::size_t threads, ExactSum* total, const Work& work) {
   std::vector<ExactSum> totals(total ? threads - 1 : 0);
   split(n, threads, least_share, [&](std::size_t thread, std::size_t start, std::size_t length) {
     work(start, length, total && thread ? &totals[thread - 1] : total);
@@ -160,13 +160,37 @@ void split_elements(std::size_t n, ExactSum* total, const Work& work) {
   for (const ExactSum& one : totals) total->merge(one);
 }
 
+struct Memory {
+  std::uintptr_t begin, end;
+};
+Memory memory_of(Array a, Type type, std::size_t n) {
+  const auto first = reinterpret_cast<std::uintptr_t>(a.data),
+             last = first + (n - 1) * static_cast<std::size_t>(a.stride);
+  return {std::min(first, last), std::max(first, last) + size_of(type)};
+}
+
+// Whether an output shares memory with an input, but not each element with its own. NumPy lets it lie behind the input:
+// who takes the elements in their order has read there before he writes.
+bool needs_order(const Task& task, std::size_t n) {
+  const std::pair<Array, Type> inputs[] = {
+      {task.logits, task.logits_type}, {task.labels, task.labels_type}, {task.pos_weight, Type::f64}};
+  for (const Array& out : {task.loss, task.gradient, task.hessian})
+    for (const auto& [in, type] : inputs) {
+      if (!out.data || !in.data || (out.data == in.data && out.stride == in.stride)) continue;
+      const Memory written = memory_of(out, task.logits_type, n), read = memory_of(in, type, n);
+      if (written.begin < read.end && read.begin < written.end) return true;
+    }
+  return false;
+}
+
 }  // namespace
 
 void run(const Task& task, std::size_t n) {
+  const std::size_t most = paying_threads(n), threads = most > 1 && needs_order(task, n) ? 1 : most;
   std::size_t results = 0;
   for (const Array* array : {&task.loss, &task.gradient, &task.hessian}) results += array->data ? n : 0;
   const bool past_caches = results * size_of(task.logits_type) >= cache_size;
-  split_elements(n, task.total, [&](std::size_t start, std::size_t length, ExactSum* total) {
+  split_elements(n, threads, task.total, [&](std::size_t start, std::size_t length, ExactSum* total) {
     Task share = from(task, start);
     share.total = total;
     share.past_caches = past_caches;
@@ -175,7 +199,7 @@ void run(const Task& task, std::size_t n) {
 }
 
 void add(Type type, Array values, std::size_t n, ExactSum& total) {
-  split_elements(n, &total, [&](std::size_t start, std::size_t length, ExactSum* sum) {
+  split_elements(n, paying_threads(n), &total, [&](std::size_t start, std::size_t length, ExactSum* sum) {
     Array share = values;
     advance(share, start);
     active->add(type, share, length, *sum);

@@ -79,20 +79,26 @@ XENT_INLINE void add_parts(V v, LossParts<V>& to) {
   to.rest += v;
 }
 
+// Calls take(value, sums) for n values: vectors go to two sums in turn, so that none waits for the one before, and what is
+// left to a third.
+template <class VectorSums, class Sums, class Take>
+XENT_INLINE void for_values(const double* v, int n, VectorSums& even, VectorSums& odd, Sums& rest, const Take& take) {
+  int i = 0;
+  const auto next = [&](auto value, auto& sums) {
+    memcpy(&value, v + i, sizeof value);
+    take(value, sums);
+    i += static_cast<int>(sizeof value / sizeof *v);
+  };
+  while (i + 2 * vector_lanes <= n) next(Vector{}, even), next(Vector{}, odd);
+  while (i < n) next(0.0, rest);
+}
+
 // Adds at most 512 losses.
 template <bool narrow>
 XENT_INLINE void add_loss_block(const double* v, int n, ExactSum& sum) {
   LossParts<Vector> even, odd;
   LossParts<double> all;
-  int i = 0;
-  const auto next = [&](auto& parts) {
-    decltype(parts.rest) value;
-    memcpy(&value, v + i, sizeof value);
-    add_parts<narrow>(value, parts);
-    i += static_cast<int>(sizeof value / sizeof *v);
-  };
-  while (i + 2 * vector_lanes <= n) next(even), next(odd);
-  while (i < n) next(all);
+  for_values(v, n, even, odd, all, [](auto value, auto& parts) { add_parts<narrow>(value, parts); });
   if ((any(even.others | odd.others) | all.others) >> 58) return add_block(v, n, sum);
   const auto add = [&](VectorBits lanes, uint64_t first, double unit) {
     add_value(static_cast<double>(static_cast<int64_t>(add_lanes(lanes, first))) * unit, sum);
@@ -106,15 +112,7 @@ XENT_INLINE void add_loss_block(const double* v, int n, ExactSum& sum) {
 XENT_INLINE void add_half_block(const double* v, int n, ExactSum& sum) {
   Vector even{}, odd{};
   double all = 0;
-  int i = 0;
-  const auto next = [&](auto& total) {
-    auto value = total;
-    memcpy(&value, v + i, sizeof value);
-    total += value;
-    i += static_cast<int>(sizeof value / sizeof *v);
-  };
-  while (i + 2 * vector_lanes <= n) next(even), next(odd);
-  while (i < n) next(all);
+  for_values(v, n, even, odd, all, [](auto value, auto& total) { total += value; });
   all = add_lanes(even + odd, all);
   if (!(absolute(all) < infinity)) return add_block(v, n, sum);
   add_value(all, sum);

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,22 +52,25 @@ void for_each_run(std::vector<PyArrayObject*> arrays, bool last_is_output, const
   std::vector<npy_uint32> flags(count, NPY_ITER_READONLY | NPY_ITER_ALIGNED | NPY_ITER_NBO);
   if (last_is_output) flags.back() = NPY_ITER_WRITEONLY | NPY_ITER_ALIGNED | NPY_ITER_NBO;
   for (npy_uint32& flag : flags) flag |= NPY_ITER_OVERLAP_ASSUME_ELEMENTWISE;
-  NpyIter* iterator = NpyIter_MultiNew(
-      count, arrays.data(),
-      NPY_ITER_EXTERNAL_LOOP | NPY_ITER_BUFFERED | NPY_ITER_GROWINNER | NPY_ITER_ZEROSIZE_OK | NPY_ITER_COPY_IF_OVERLAP,
-      NPY_KEEPORDER, NPY_EQUIV_CASTING, flags.data(), nullptr);
+  const auto deallocate = [](NpyIter* one) { NpyIter_Deallocate(one); };  // writes back what was buffered
+  std::unique_ptr<NpyIter, decltype(deallocate)> iterator(
+      NpyIter_MultiNew(count, arrays.data(),
+                       NPY_ITER_EXTERNAL_LOOP | NPY_ITER_BUFFERED | NPY_ITER_GROWINNER | NPY_ITER_ZEROSIZE_OK |
+                           NPY_ITER_COPY_IF_OVERLAP,
+                       NPY_KEEPORDER, NPY_EQUIV_CASTING, flags.data(), nullptr),
+      deallocate);
   if (!iterator) throw nb::python_error();
-  NpyIter_IterNextFunc* advance = NpyIter_GetIterNext(iterator, nullptr);
-  if (advance && NpyIter_GetIterSize(iterator) > 0) {
-    char** pointers = NpyIter_GetDataPtrArray(iterator);
-    const npy_intp* strides = NpyIter_GetInnerStrideArray(iterator);
-    const npy_intp* size = NpyIter_GetInnerLoopSizePtr(iterator);
-    PyThreadState* state = NpyIter_IterationNeedsAPI(iterator) ? nullptr : PyEval_SaveThread();
+  NpyIter_IterNextFunc* advance = NpyIter_GetIterNext(iterator.get(), nullptr);
+  if (advance && NpyIter_GetIterSize(iterator.get()) > 0) {
+    char** pointers = NpyIter_GetDataPtrArray(iterator.get());
+    const npy_intp* strides = NpyIter_GetInnerStrideArray(iterator.get());
+    const npy_intp* size = NpyIter_GetInnerLoopSizePtr(iterator.get());
+    std::optional<nb::gil_scoped_release> released;
+    if (!NpyIter_IterationNeedsAPI(iterator.get())) released.emplace();
     do body(pointers, strides, static_cast<std::size_t>(*size));
-    while (advance(iterator));
-    if (state) PyEval_RestoreThread(state);
+    while (advance(iterator.get()));
   }
-  NpyIter_Deallocate(iterator);  // writes back what was buffered
+  iterator.reset();
   if (PyErr_Occurred()) throw nb::python_error();
 }
 

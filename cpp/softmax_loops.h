@@ -62,9 +62,10 @@ void rows(Format format, const SoftmaxTask& task, size_t start, size_t count, So
     return;
   }
   constexpr bool wide = !Format::narrow;
-  constexpr size_t most_shared = 64, tile = tile_size<wide>, room = most_rows<wide>;
+  constexpr size_t most_shared = 64, tile = tile_size<wide>, room = most_rows<wide>, pitch = wide ? 8 : lanes;
+  static_assert(most_shared * pitch <= tile && room % pitch == 0);
   if (n <= most_shared || (wide && n <= tile)) {
-    const size_t fit = n <= most_shared ? tile / n / 8 * 8 : 1, most = fit < room ? fit : room;
+    const size_t fit = n <= most_shared ? tile / n / pitch * pitch : 1, most = fit < room ? fit : room;
     for (size_t row = start; row < end; row += most)
       shared_rows(format, task, row, static_cast<int>(end - row < most ? end - row : most));
     return;

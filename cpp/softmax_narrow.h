@@ -175,8 +175,8 @@ XENT_INLINE void narrow_gradient(const SoftmaxTask& task, size_t row, size_t col
     gather_tile_labels(task, row, column, n, 1, b.z);
     return write_each<Format>(to, n, b.z, [=, &b](int i) { return narrow_derivative(power(i), b.z[i], inverse, of); });
   }
-  const auto label = read<int64_t>(row_of(task.labels, row, 0).data) - static_cast<int64_t>(column);
-  const bool here = label >= 0 && label < n;
+  const uint64_t label = own_class(task, row, column);
+  const bool here = label < static_cast<uint64_t>(n);
   const double own = narrow_derivative(power(here ? static_cast<int>(label) : 0), 1, inverse, of);
   write_each<Format>(to, n, b.z, [=](int i) { return of.share * power(i); });
   if (here) write_each<Format>(at(to, static_cast<size_t>(label)), 1, b.z, [&](int) { return own; });

@@ -34,6 +34,11 @@ XENT_INLINE void for_runs(xent::Matrix a, size_t row, size_t column, int n, int 
   }
 }
 
+// Of a sparse task: how far behind `column` a row's class is; what is before it, or no class, is farther than any.
+XENT_INLINE uint64_t own_class(const SoftmaxTask& task, size_t row, size_t column) {
+  return read<uint64_t>(row_of(task.labels, row, 0).data) - column;
+}
+
 // The labels of a tile; of a sparse task the one-hot rows that its indices stand for.
 XENT_INLINE void gather_tile_labels(const SoftmaxTask& task, size_t row, size_t column, int n, int rows, double* to) {
   if (!task.sparse) {
@@ -43,9 +48,8 @@ XENT_INLINE void gather_tile_labels(const SoftmaxTask& task, size_t row, size_t 
   }
   for (int i = 0; i < n * rows; ++i) to[i] = 0;
   for (int r = 0; r < rows; ++r) {
-    const auto index = read<int64_t>(row_of(task.labels, row + static_cast<size_t>(r), 0).data);
-    const int64_t c = index - static_cast<int64_t>(column);
-    if (c >= 0 && c < n) to[c * rows + r] = 1;
+    const uint64_t c = own_class(task, row + static_cast<size_t>(r), column);
+    if (c < static_cast<uint64_t>(n)) to[static_cast<int>(c) * rows + r] = 1;
   }
 }
 

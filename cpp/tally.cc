@@ -189,8 +189,8 @@ void GroupSums::add(const std::int32_t* groups, const double* values, std::size_
   for (std::size_t i = 0; i < n; ++i) {
     const auto group = static_cast<std::size_t>(groups[i]);
     if (group >= rows.size()) {
+      sums.resize((group + 1) * columns);  // first: a group that has rows has sums, also where no memory was left
       rows.resize(group + 1);
-      sums.resize(rows.size() * columns);
     }
     ++rows[group];
     for (int k = 0; k < columns; ++k) sums[group * columns + k].add(values[i * columns + k]);

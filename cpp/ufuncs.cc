@@ -1,6 +1,7 @@
 // The NumPy ufuncs: an index of what is registered, and the way of their operands into a task. No arithmetic.
 
 #include <cstring>
+#include <new>
 #include <vector>
 
 #include "numpy_api.h"
@@ -134,6 +135,18 @@ struct Loop {
   Type logits, labels;
 };
 
+// NumPy is C: no exception may pass through it.
+template <class AnyTask>
+void run_for_numpy(const AnyTask& task, std::size_t n) {
+  try {
+    run(task, n);
+  } catch (const std::bad_alloc&) {
+    const PyGILState_STATE state = PyGILState_Ensure();
+    PyErr_NoMemory();
+    PyGILState_Release(state);
+  }
+}
+
 void elementwise_loop(char** args, const npy_intp* dimensions, const npy_intp* steps, void* data) {
   const Loop& loop = *static_cast<const Loop*>(data);
   Task task;
@@ -150,7 +163,7 @@ void elementwise_loop(char** args, const npy_intp* dimensions, const npy_intp* s
     task.*output = {args[i], steps[i]};
     ++i;
   }
-  run(task, static_cast<std::size_t>(dimensions[0]));
+  run_for_numpy(task, static_cast<std::size_t>(dimensions[0]));
 }
 
 // dimensions: rows, classes. steps: those of the operands from row to row, then from class to class of those with (n).
@@ -172,7 +185,7 @@ void softmax_loop(char** args, const npy_intp* dimensions, const npy_intp* steps
   // NumPy keeps Python's lock for few rows, however long they are.
   constexpr std::size_t few = 4096;
   PyThreadState* state = rows * task.classes > few && PyGILState_Check() ? PyEval_SaveThread() : nullptr;
-  run(task, rows);
+  run_for_numpy(task, rows);
   if (state) PyEval_RestoreThread(state);
 }
 

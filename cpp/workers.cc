@@ -7,9 +7,9 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <memory>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -113,13 +113,15 @@ class Workers {
   // If the system has no thread to give, those that are there do the work, with the same bits.
   void start(std::size_t count) {
     try {
+      workers_.reserve(count);  // a thread that runs must be known, and always finds its place among the idle ones
+      idle_.reserve(count);
       while (!closed_ && workers_.size() < count) {
         const auto worker = std::make_shared<Worker>();
         worker->thread = std::thread([this, worker] { serve(worker); });
         idle_.push_back(worker);
         workers_.push_back(worker);
       }
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
     }
   }
 
@@ -160,14 +162,15 @@ class Workers {
 // Never destroyed: threads may wait in it while the process ends.
 Workers* workers = new Workers;
 
+#ifndef _WIN32
+// From the beginning: a fork during a call that is the first, in another thread, would find nothing to end.
+[[maybe_unused]] const int forks =
+    pthread_atfork([] { workers->end(); }, [] { workers->reopen(); }, [] { workers = new Workers; });
+#endif
+
 }  // namespace
 
 void share_out(std::size_t shares, std::size_t threads, const std::function<void(std::size_t, std::size_t)>& work) {
-#ifndef _WIN32
-  static const int forks =
-      pthread_atfork([] { workers->end(); }, [] { workers->reopen(); }, [] { workers = new Workers; });
-  static_cast<void>(forks);
-#endif
   Job job{work, shares};
   workers->share_out(job, threads - 1);
 }

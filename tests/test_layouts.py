@@ -149,6 +149,18 @@ def test_threads_change_nothing(dtype, threads):
         assert_same(again[1:], [gradient])
 
 
+@pytest.mark.parametrize("skipped", [1, 100])
+def test_an_output_behind_its_input(skipped, threads):
+    """NumPy makes no copy there: whoever goes from the first element to the last has read what he overwrites."""
+    threads(4)
+    x, z = sample(8 * 131072, np.float32)
+    want = ufuncs.sigmoid_cross_entropy(x, z)
+    for _ in range(5):
+        memory = np.concatenate([np.zeros(skipped, np.float32), x])
+        ufuncs.sigmoid_cross_entropy(memory[skipped:], z, out=memory[:-skipped])
+        assert_same([memory[:-skipped]], [want])
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("skipped", [0, 1])
 def test_results_larger_than_the_caches(dtype, skipped, threads):
