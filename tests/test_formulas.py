@@ -88,6 +88,8 @@ def assert_softmax_bounds(compute, dtype, flushed=False):
                 (formulas.softmax_gradient, (x, z), some, [gradient[j] for j in some]),
                 (formulas.softmax, (x,), some, [gradient[j] + int(hot[j]) for j in some]),
                 (formulas.softmax_losses, (x,), [label], [loss]),
+                (formulas.sparse_softmax_loss, (x, np.array(label)), (), [loss]),
+                (formulas.sparse_softmax_gradient, (x, np.array(label)), some, [gradient[j] for j in some]),
             ):
                 got = np.atleast_1d(compute(formula, *arrays)[at])
                 none, tiny = [0] * len(truths), [float(np.finfo(dtype).tiny)] * len(truths)
@@ -165,11 +167,17 @@ def test_softmax_edges(row, label, loss, gradient, dtype):
     slope = with_numpy(formulas.softmax_gradient, x, z)
     np.testing.assert_array_equal(slope, gradient)
     np.testing.assert_array_equal(with_numpy(formulas.softmax, x), slope + z)
+    np.testing.assert_array_equal(with_numpy(formulas.sparse_softmax_loss, x, np.array(label)), got)
+    np.testing.assert_array_equal(with_numpy(formulas.sparse_softmax_gradient, x, np.array(label)), slope)
 
 
 def test_an_index_that_is_no_class_makes_nan():
     x = np.zeros((3, 2), np.float32)
-    np.testing.assert_array_equal(formulas.one_hot(np, np.array([-1, 2, 1]), x), [[nan, nan], [nan, nan], [0, 1]])
+    y = np.array([-1, 2, 1])
+    np.testing.assert_array_equal(formulas.one_hot(np, y, x), [[nan, nan], [nan, nan], [0, 1]])
+    np.testing.assert_array_equal(formulas.sparse_softmax_loss(np, x, y), np.float32([nan, nan, math.log(2)]))
+    slopes = [[nan, nan], [nan, nan], [0.5, -0.5]]
+    np.testing.assert_array_equal(formulas.sparse_softmax_gradient(np, x, y), slopes)
 
 
 def test_labels_that_need_not_be_distributions():

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("ml_dtypes")
 
 import torch.nn.functional as F  # noqa: E402
+from torch._dynamo.testing import AotEagerAndRecordGraphs, CompileCounter  # noqa: E402
 from torch.utils import _pytree as pytree  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
@@ -213,13 +214,26 @@ def test_compiled_with_backward_and_dynamic_shapes(name):
 
 
 def test_one_graph_for_all_sizes():
-    counter = torch._dynamo.testing.CompileCounter()
+    counter = CompileCounter()
     torch._dynamo.reset()
     mine = torch.compile(ours.binary_cross_entropy_with_logits, fullgraph=True, dynamic=True, backend=counter)
     for n in (7, 8, 100):
         x, z = sample(n, torch.float32)
         torch.testing.assert_close(mine(x, z), ours.binary_cross_entropy_with_logits(x, z))
     assert counter.frame_count == 1
+
+
+@pytest.mark.filterwarnings("ignore:Your compiler for AOTAutograd")  # that of torch, which records the graphs
+@pytest.mark.parametrize("name", ["binary_cross_entropy_with_logits", "cross_entropy"])
+def test_the_backward_graph_only_scales(name):
+    """The gradient came with the loss, and nobody asked for its own derivative."""
+    graphs = AotEagerAndRecordGraphs()
+    x, z = leaf(torch.randn(3, 4)), torch.tensor([0, 3, 1]) if name == "cross_entropy" else torch.rand(3, 4)
+    compiled(getattr(ours, name), backend=graphs)(x, z).backward()
+    (backward,) = graphs.bw_graphs
+    called = {str(node.target) for node in backward.graph.nodes if node.op == "call_function"}
+    assert "aten.mul.Tensor" in called
+    assert not called & {"aten.exp.default", "aten.amax.default"}
 
 
 @both

@@ -85,18 +85,18 @@ def softmax_cross_entropy_mean_and_grad(
 
 def sparse_softmax_cross_entropy_with_logits(*, labels: Any, logits: Any, name: str | None = None) -> Any:
     """Return :func:`xent.sparse_softmax_cross_entropy_with_logits` of such arrays."""
-    return _results(_sparse_pair(labels, logits, name), _sparse(_formulas.softmax_loss))[0]
+    return _results(_sparse_pair(labels, logits, name), _sparse(_formulas.sparse_softmax_loss))[0]
 
 
 def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[Any, ...]:
     """Return :func:`xent.sparse_softmax_cross_entropy_value_and_grad` of such arrays."""
-    formulas = _sparse(_formulas.softmax_loss), _sparse(_formulas.softmax_gradient)
+    formulas = _sparse(_formulas.sparse_softmax_loss), _sparse(_formulas.sparse_softmax_gradient)
     return _results(_sparse_pair(labels, logits), *formulas)
 
 
 def sparse_softmax_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out: None = None) -> tuple[Any, Any]:
     """Return :func:`xent.sparse_softmax_cross_entropy_mean_and_grad` of such arrays, see :func:`_mean_and_grad`."""
-    formulas = _sparse(_formulas.softmax_loss), _sparse(_formulas.softmax_gradient)
+    formulas = _sparse(_formulas.sparse_softmax_loss), _sparse(_formulas.sparse_softmax_gradient)
     return _mean_and_grad(_sparse_pair(labels, logits), *formulas, out)
 
 
@@ -140,8 +140,8 @@ def _mean_and_grad(
 
 
 def _sparse(formula: Callable[..., Any]) -> Callable[..., Any]:
-    """A formula of class indices."""
-    return lambda xp, x, y: formula(xp, x, _formulas.one_hot(xp, xp.asarray(y, dtype=xp.int64), x))
+    """A formula of class indices, which are integers again."""
+    return lambda xp, x, y: formula(xp, x, xp.asarray(y, dtype=xp.int64))
 
 
 # --- what they accept ------------------------------------------------------------------------------------------------

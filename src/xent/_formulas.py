@@ -7,11 +7,12 @@ negative, in ulp:
 
     loss 4, gradient 4, hessian 5, hessian_slope 6, softplus 4
     softmax_loss 4, softmax_gradient 4, softmax_losses 4, softmax 4
+    sparse_softmax_loss 4, sparse_softmax_gradient 4
 
 A gradient of soft labels is held against the larger of its two terms, since they may cancel. A result with a weight
 loses digits below the smallest normal number times the weight or the logit.
 
-``xp`` has the array API's ``abs, exp, log1p, tanh, where, zeros_like, sum, max, argmax, arange``; ``x`` are logits and
+``xp`` has the array API's ``abs, exp, log1p, tanh, where, zeros_like, sum, max, arange``; ``x`` are logits and
 ``z`` labels of one floating dtype and one shape, the classes of a softmax on the last axis. 0 * inf is 0 throughout, by
 selection. Every derivative is a formula of its own: automatic differentiation of the loss is wrong at 0, where abs and
 the selection have corners that cancel, and nan at infinity.
@@ -66,67 +67,87 @@ def softplus(xp: Any, x: Any) -> Any:
     return xp.where(x > 0, x, xp.zeros_like(x)) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
-# --- softmax: d = x - max(x), e = exp(d), R the sum of e over all classes but the leader -----------------------------
+# --- softmax: d = x - max(x), e = exp(d), R the sum of e without the 1 of one largest class ---------------------------
 
 
-def one_hot(xp: Any, y: Any, like: Any) -> Any:
-    """The distributions of class indices y, of the shape of ``like``; nan where the index is no class."""
-    classes, index = xp.arange(like.shape[-1]), y[..., None]
-    known = (index >= 0) & (index <= classes[-1])  # of the array: traced, the shape may not tell the number of classes
-    inside = xp.where(known, xp.zeros_like(like), xp.zeros_like(like) * float("nan"))
-    return xp.where(index == classes, inside + 1, inside)
+def softmax_parts(xp: Any, x: Any) -> tuple[Any, Any, Any, Any]:
+    """What the formulas of a row share: d and e of each class, R, and which class leads alone.
 
-
-def leaders(xp: Any, x: Any) -> Any:
-    """Where the largest logit of each row stands, the first if there are several."""
-    return xp.arange(x.shape[-1]) == xp.argmax(x, axis=-1, keepdims=True)
-
-
-def _distances(xp: Any, x: Any, leader: Any) -> tuple[Any, Any, Any]:
-    """The d and e of each class, e without the leader's 1, and R. A second +inf and a row of -inf make nan."""
+    R has all digits where a class leads alone, as the sum of the others, and is at least 1 where several are the
+    largest. Two infinite logits, and a row without a class, make nan.
+    """
     m = xp.max(x, axis=-1, keepdims=True)
-    d = xp.where(leader & (x > -float("inf")), xp.zeros_like(x), x - m)
+    d, zero, one = x - m, xp.zeros_like(x), xp.zeros_like(x) + 1
+    below = d < 0  # no class else: infinity less infinity is nan
+    alone = (xp.sum(xp.where(below, zero, one), axis=-1, keepdims=True) == 1) & (m > -float("inf"))
+    leader = alone & ~below
+    d = xp.where(leader, zero, d)
     # What the subtraction rounded away: |d| times the error of one rounding would be the relative error of exp(d).
     moved = d - x
-    low = xp.where(d > -float("inf"), (x - (d - moved)) - (m + moved), xp.zeros_like(x))
+    low = xp.where(d > -float("inf"), (x - (d - moved)) - (m + moved), zero)
     e = xp.exp(d)
-    e = xp.where(leader, xp.zeros_like(x), e + e * low)
-    return d, e, xp.sum(e, axis=-1, keepdims=True)
+    e = xp.where(leader, one, e + e * low)
+    rest = xp.sum(xp.where(leader, zero, e), axis=-1, keepdims=True)
+    return d, e, xp.where(alone, rest, rest - 1), leader
 
 
-def softmax_loss(xp: Any, x: Any, z: Any) -> Any:
+def softmax_loss(xp: Any, x: Any, z: Any, parts: Any = None) -> Any:
     """The loss of each row: sum z (-d) + (sum z) log1p(R)."""
-    d, _, rest = _distances(xp, x, leaders(xp, x))
+    d, _, rest, _ = parts or softmax_parts(xp, x)
     return xp.sum(_times(xp, z, -d), axis=-1) + xp.sum(z, axis=-1) * xp.log1p(rest)[..., 0]
 
 
 def softmax_losses(xp: Any, x: Any) -> Any:
     """The derivative with respect to the labels, -log softmax(x): log1p(R) - d."""
-    d, _, rest = _distances(xp, x, leaders(xp, x))
+    d, _, rest, _ = softmax_parts(xp, x)
     return xp.log1p(rest) - d
 
 
-def softmax_gradient(xp: Any, x: Any, z: Any) -> Any:
+def softmax_gradient(xp: Any, x: Any, z: Any, parts: Any = None) -> Any:
     """The derivative with respect to x: Z softmax(x) - z; for a class that outweighs the rest, what the rest has."""
-    leader = leaders(xp, x)
-    _, e, rest = _distances(xp, x, leader)
+    _, e, rest, leader = parts or softmax_parts(xp, x)
     total = xp.sum(z, axis=-1, keepdims=True)
     others = xp.sum(xp.where(leader, xp.zeros_like(z), z), axis=-1, keepdims=True)
-    e = xp.where(leader, xp.zeros_like(x) + 1, e)
     return xp.where(leader & (rest < 1), others - total * (rest / (1 + rest)), total * (e / (1 + rest)) - z)
+
+
+def _hot(xp: Any, y: Any, like: Any) -> tuple[Any, Any]:
+    """Which class of each row its index y is, and whether it is any; ``like`` has the classes last."""
+    classes, index = xp.arange(like.shape[-1]), y[..., None]
+    return index == classes, (index >= 0) & (index <= classes[-1])  # traced, the shape may not tell their number
+
+
+def one_hot(xp: Any, y: Any, like: Any) -> Any:
+    """The distributions of class indices y, of the shape of ``like``; nan where the index is no class."""
+    (hot, known), zero = _hot(xp, y, like), xp.zeros_like(like)
+    return xp.where(hot, zero + 1, xp.where(known, zero, zero * float("nan")))
+
+
+def sparse_softmax_loss(xp: Any, x: Any, y: Any, parts: Any = None) -> Any:
+    """The loss of each row for class indices y: -d of the class + log1p(R)."""
+    (d, _, rest, _), (hot, known) = parts or softmax_parts(xp, x), _hot(xp, y, x)
+    own = xp.sum(xp.where(hot, d, xp.zeros_like(d)), axis=-1, keepdims=True)
+    return (xp.log1p(xp.where(known, rest, xp.zeros_like(rest) * float("nan"))) - own)[..., 0]
+
+
+def sparse_softmax_gradient(xp: Any, x: Any, y: Any, parts: Any = None) -> Any:
+    """The derivative with respect to x for class indices y: softmax(x), less 1 for the class."""
+    (_, e, rest, leader), (hot, known) = parts or softmax_parts(xp, x), _hot(xp, y, x)
+    p = e / (1 + xp.where(known, rest, xp.zeros_like(rest) * float("nan")))
+    return xp.where(hot, xp.where(leader & (rest < 1), -(rest / (1 + rest)), p - 1), p)
 
 
 def softmax(xp: Any, x: Any) -> Any:
     """The probabilities."""
-    leader = leaders(xp, x)
-    _, e, rest = _distances(xp, x, leader)
-    return xp.where(leader, xp.zeros_like(x) + 1, e) / (1 + rest)
+    _, e, rest, _ = softmax_parts(xp, x)
+    return e / (1 + rest)
 
 
 def softmax_losses_tangent(xp: Any, p: Any, v: Any) -> Any:
-    """The derivative of the losses along v, sum p v - v, each class against the leader of its row."""
-    leader = leaders(xp, p)
-    v = v - xp.sum(xp.where(leader, v, xp.zeros_like(v)), axis=-1, keepdims=True)
+    """The derivative of the losses along v, sum p v - v, each class against those of the largest probability."""
+    largest, zero = p == xp.max(p, axis=-1, keepdims=True), xp.zeros_like(p)
+    count = xp.sum(xp.where(largest, zero + 1, zero), axis=-1, keepdims=True)
+    v = v - xp.sum(xp.where(largest, v, zero), axis=-1, keepdims=True) / count
     return xp.sum(p * v, axis=-1, keepdims=True) - v
 
 

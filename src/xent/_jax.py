@@ -151,9 +151,9 @@ def _weighted_gradient_jvp(primals: Any, tangents: Any) -> Any:
 # --- softmax, the classes last: loss -> gradient -> probabilities -> their tangent -----------------------------------
 
 
-def _distribution(x: Any, z: Any) -> Any:
-    """The labels as distributions: class indices have one axis less."""
-    return z if z.ndim == x.ndim else _formulas.one_hot(jnp, z, x)
+def _softmax_formula(dense: Callable[..., Any], sparse: Callable[..., Any], x: Any, z: Any) -> Any:
+    """The formula for distributions, or for class indices, which have one axis less."""
+    return _formula(dense, x, z) if z.ndim == x.ndim else _formula(lambda xp, x: sparse(xp, x, z), x)
 
 
 @jax.custom_jvp
@@ -162,7 +162,7 @@ def softmax_loss(x: Any, z: Any) -> Any:
     """The losses."""
 
     def formulas(x: Any, z: Any) -> tuple:
-        return (_formula(_formulas.softmax_loss, x, _distribution(x, z)),)
+        return (_softmax_formula(_formulas.softmax_loss, _formulas.sparse_softmax_loss, x, z),)
 
     return _compute("softmax_cross_entropy", formulas, x, z)[0]
 
@@ -173,8 +173,8 @@ def softmax_value_and_grad(x: Any, z: Any) -> Any:
     """The losses and gradients."""
 
     def formulas(x: Any, z: Any) -> tuple:
-        z = _distribution(x, z)
-        return _formula(_formulas.softmax_loss, x, z), _formula(_formulas.softmax_gradient, x, z)
+        loss = _softmax_formula(_formulas.softmax_loss, _formulas.sparse_softmax_loss, x, z)
+        return loss, _softmax_formula(_formulas.softmax_gradient, _formulas.sparse_softmax_gradient, x, z)
 
     return _compute("softmax_cross_entropy", formulas, x, z)
 
@@ -209,7 +209,7 @@ def _softmax_loss_jvp(primals: Any, tangents: Any) -> Any:
 def _softmax_value_and_grad_jvp(primals: Any, tangents: Any) -> Any:
     (x, z), (dx, dz) = primals, tangents
     value, gradient = softmax_value_and_grad(x, z)
-    p, total = _softmax(x), jnp.sum(_distribution(x, z), axis=-1, keepdims=True)
+    p, total = _softmax(x), jnp.sum(z if z.ndim == x.ndim else _formulas.one_hot(jnp, z, x), axis=-1, keepdims=True)
     return (value, gradient), (
         _softmax_slope(value, gradient, x, dx, dz),
         _along(

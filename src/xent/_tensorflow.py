@@ -93,7 +93,6 @@ def _operations(logits: Any) -> SimpleNamespace:
         zeros_like=tf.zeros_like,
         sum=tf.reduce_sum,
         max=tf.reduce_max,
-        argmax=lambda x, axis, keepdims: tf.expand_dims(tf.argmax(x, axis), axis),
         arange=lambda classes: tf.range(tf.shape(logits, tf.int64)[-1]),
     )
 
@@ -183,10 +182,12 @@ def softmax_kernel(x: Any, z: Any, axis: int, gradient: bool) -> tuple[Any, ...]
     return kernel(both if gradient else alone, x, z, axis=axis)
 
 
-def _softmax_formula(formula: Callable[..., Any], x: Any, z: Any, axis: int, per_class: bool) -> Any:
+def _softmax_formula(
+    dense: Callable[..., Any], sparse: Callable[..., Any], x: Any, z: Any, axis: int, per_class: bool
+) -> Any:
     if z.dtype.is_integer:
-        return _formula(lambda xp, x: formula(xp, x, _formulas.one_hot(xp, z, x)), x, per_class=per_class)
-    return _formula(formula, x, z, axis=axis, per_class=per_class)
+        return _formula(lambda xp, x: sparse(xp, x, z), x, per_class=per_class)
+    return _formula(dense, x, z, axis=axis, per_class=per_class)
 
 
 def softmax_loss(x: Any, z: Any, axis: int = -1, value: Any = None, slope: Any = None) -> Any:
@@ -195,7 +196,8 @@ def softmax_loss(x: Any, z: Any, axis: int = -1, value: Any = None, slope: Any =
         value, *slopes = softmax_kernel(x, z, axis, could_possibly_record())
         slope = slopes[0] if slopes else None
     elif value is None:
-        value = _softmax_formula(_formulas.softmax_loss, x, z, axis, per_class=False)
+        formulas = _formulas.softmax_loss, _formulas.sparse_softmax_loss
+        value = _softmax_formula(*formulas, x, z, axis, per_class=False)
 
     def rule(up: Any) -> tuple[Any, Any]:
         up = tf.expand_dims(up, axis)
@@ -210,7 +212,8 @@ def softmax_gradient(x: Any, z: Any, axis: int = -1, value: Any = None) -> Any:
     if value is None and readable(x):
         _, value = softmax_kernel(x, z, axis, gradient=True)
     elif value is None:
-        value = _softmax_formula(_formulas.softmax_gradient, x, z, axis, per_class=True)
+        formulas = _formulas.softmax_gradient, _formulas.sparse_softmax_gradient
+        value = _softmax_formula(*formulas, x, z, axis, per_class=True)
 
     def rule(up: Any) -> tuple[Any, Any]:
         if z.dtype.is_integer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -40,14 +41,8 @@ class Operations:
 
     @staticmethod
     def max(x: Tensor, axis: int, keepdims: bool = False) -> Tensor:
-        """Return the largest along an axis, with the derivative of the first alone where there are several."""
-        largest = x.gather(axis, torch.argmax(x, dim=axis, keepdim=True))
-        return largest if keepdims else largest.squeeze(axis)
-
-    @staticmethod
-    def argmax(x: Tensor, axis: int, keepdims: bool = False) -> Tensor:
-        """Return where the largest along an axis is."""
-        return torch.argmax(x, dim=axis, keepdim=keepdims)
+        """Return the largest along an axis."""
+        return torch.amax(x, dim=axis, keepdim=keepdims)
 
 
 class ValueAndGrad(torch.autograd.Function):
@@ -61,6 +56,26 @@ class ValueAndGrad(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*inputs, output[1])
         ctx.save_for_forward(*inputs, output[1])
+
+
+def losses_alone(both: Callable[..., Any], derivatives: Callable[..., Any]) -> type[torch.autograd.Function]:
+    """Return the first output as a function of its own, for graphs.
+
+    A graph has zeros for the derivative of an output that is not used, and multiplies the second derivatives by them.
+    """
+
+    class Losses(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *inputs: Any) -> Tensor:
+            value, gradient = both(*inputs)
+            ctx.save_for_backward(*inputs, gradient)
+            return value
+
+        @staticmethod
+        def backward(ctx: Any, *outer: Any) -> Any:
+            return derivatives(ctx, *outer, None)
+
+    return Losses
 
 
 def wide(*tensors: Tensor | None) -> list:

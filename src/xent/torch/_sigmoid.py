@@ -11,7 +11,7 @@ from .. import _core, ufuncs
 from .. import _formulas as formulas
 from ..exact import ExactSum
 from ._eager import TYPES, address, applied, array, card_kernels, differentiates, empty_like, has_kernel, on_card
-from ._operations import Operations, ValueAndGrad, chain, wide
+from ._operations import Operations, ValueAndGrad, chain, losses_alone, wide
 
 Tensor = torch.Tensor
 
@@ -19,7 +19,7 @@ Tensor = torch.Tensor
 def loss(x: Tensor, z: Tensor, w: Tensor | None = None) -> Tensor:
     """Return the losses, differentiable in all three; the weight has the shape of the logits."""
     if differentiates(x, z, w):
-        return value_and_grad(x, z, w)[0]
+        return _Losses.apply(x, z, w) if torch.compiler.is_compiling() else applied(_Sigmoid, x, z, w)[0]
     if has_kernel(x, z, w):
         return _kernel_loss(x, z, w)
     if kernels := card(x, z, w):
@@ -30,7 +30,7 @@ def loss(x: Tensor, z: Tensor, w: Tensor | None = None) -> Tensor:
 def value_and_grad(x: Tensor, z: Tensor, w: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return losses and gradient, differentiable in all three."""
     if not differentiates(x, z, w):
-        return _Reverse.forward(x, z, w)
+        return _computed(x, z, w)
     return applied(_Reverse if torch.compiler.is_compiling() else _Sigmoid, x, z, w)
 
 
@@ -93,40 +93,44 @@ def _by_weight(x: Tensor, z: Tensor, w: Tensor) -> tuple[Any, Any]:
     return z * formulas.softplus(xp, -x), z * formulas.gradient(xp, x, torch.ones_like(x))
 
 
+def _computed(x: Tensor, z: Tensor, w: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Compute both, in one pass where there is a kernel for it."""
+    kernel = has_kernel(x, z, w)
+    if kernel and w is None:
+        value, gradient = empty_like(x), empty_like(x)
+        ufuncs.sigmoid_cross_entropy_value_and_grad(array(x), array(z), out=(array(value), array(gradient)))
+        return value, gradient
+    if kernels := card(x, z, w):
+        return kernels.sigmoid(x, z, loss=True, out=torch.empty_like(x))[:2]
+    xp, parts = Operations(x), wide(x, z, w)
+    value = _kernel_loss(x, z, w) if kernel else formulas.loss(xp, *parts).to(x.dtype)
+    return value, formulas.gradient(xp, *parts).to(x.dtype)
+
+
+def _backward(ctx: Any, by_value: Tensor | None, by_gradient: Tensor | None) -> tuple:
+    """Scale the gradient; for its own derivative, the hessian."""
+    x, z, w, gradient = ctx.saved_tensors
+    parts = wide(x, z, w)
+    by_x = by_z = by_w = None
+    if ctx.needs_input_grad[0]:
+        hessian = None if by_gradient is None else formulas.hessian(Operations(x), *parts)
+        by_x = chain(x, (by_value, gradient), (by_gradient, hessian))
+    if ctx.needs_input_grad[1]:
+        first, second = _by_label(*parts)
+        by_z = chain(z, (by_value, first), (by_gradient, second))
+    if ctx.needs_input_grad[2]:
+        first, second = _by_weight(*parts)
+        by_w = chain(w, (by_value, first), (by_gradient, second))
+    return by_x, by_z, by_w
+
+
+_Losses = losses_alone(_computed, _backward)
+
+
 class _Reverse(ValueAndGrad):
     """Losses and gradient, differentiable backwards to any order."""
 
-    @staticmethod
-    def forward(x: Tensor, z: Tensor, w: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Compute both, in one pass where there is a kernel for it."""
-        kernel = has_kernel(x, z, w)
-        if kernel and w is None:
-            value, gradient = empty_like(x), empty_like(x)
-            ufuncs.sigmoid_cross_entropy_value_and_grad(array(x), array(z), out=(array(value), array(gradient)))
-            return value, gradient
-        if kernels := card(x, z, w):
-            return kernels.sigmoid(x, z, loss=True, out=torch.empty_like(x))[:2]
-        xp, parts = Operations(x), wide(x, z, w)
-        value = _kernel_loss(x, z, w) if kernel else formulas.loss(xp, *parts).to(x.dtype)
-        return value, formulas.gradient(xp, *parts).to(x.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *outer: Any) -> Any:
-        """Scale the gradient; for its own derivative, the hessian."""
-        by_value, by_gradient = outer
-        x, z, w, gradient = ctx.saved_tensors
-        parts = wide(x, z, w)
-        by_x = by_z = by_w = None
-        if ctx.needs_input_grad[0]:
-            hessian = None if by_gradient is None else formulas.hessian(Operations(x), *parts)
-            by_x = chain(x, (by_value, gradient), (by_gradient, hessian))
-        if ctx.needs_input_grad[1]:
-            first, second = _by_label(*parts)
-            by_z = chain(z, (by_value, first), (by_gradient, second))
-        if ctx.needs_input_grad[2]:
-            first, second = _by_weight(*parts)
-            by_w = chain(w, (by_value, first), (by_gradient, second))
-        return by_x, by_z, by_w
+    forward, backward = staticmethod(_computed), staticmethod(_backward)
 
 
 class _Sigmoid(_Reverse):

@@ -14,7 +14,7 @@ from .. import _core, ufuncs
 from .. import _formulas as formulas
 from ..exact import ExactSum
 from ._eager import TYPES, address, applied, array, card_kernels, differentiates, empty_like, has_kernel, on_card
-from ._operations import Operations, ValueAndGrad, chain, wide
+from ._operations import Operations, ValueAndGrad, chain, losses_alone, wide
 
 Tensor = torch.Tensor
 
@@ -22,11 +22,11 @@ Tensor = torch.Tensor
 def loss(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> Tensor:
     """Return the losses, differentiable in logits and distributions."""
     if differentiates(x, z):
-        return value_and_grad(x, z, ignored)[0]
+        return _Losses.apply(x, z, ignored) if torch.compiler.is_compiling() else applied(_Softmax, x, z, ignored)[0]
     if card(x, z, ignored):
         return _on_card(x, z, ignored)
     if not has_kernel(x, z, ignored):
-        return formulas.softmax_loss(Operations(x), *_rows(x, z, ignored)).to(x.dtype)
+        return _by_formulas(x, z, ignored)[0]
     value = x.new_empty(x.shape[:-1])
     ufunc = ufuncs.softmax_cross_entropy if z.ndim == x.ndim else ufuncs.sparse_softmax_cross_entropy
     ufunc(array(x), array(z), out=array(value))
@@ -36,7 +36,7 @@ def loss(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> Tensor:
 def value_and_grad(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return losses and gradient, differentiable in logits and distributions."""
     if not differentiates(x, z):
-        return _Reverse.forward(x, z, ignored)
+        return _computed(x, z, ignored)
     return applied(_Reverse if torch.compiler.is_compiling() else _Softmax, x, z, ignored)
 
 
@@ -93,45 +93,57 @@ def _masked(value: Tensor, ignored: Tensor | None, gradient: Tensor | None) -> T
     return value
 
 
-def _rows(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return logits and distributions for the formulas, both 0 in rows that are ignored."""
-    if z.ndim == x.ndim:
-        x, z = wide(x, z)
-    else:
-        (x,), z = wide(x), one_hot(x, z)
+def _by_formulas(x: Tensor, z: Tensor, ignored: Tensor | None, gradient: bool = False) -> list[Tensor]:
+    """Return the losses and, if asked for, the gradient."""
+    xp, rows = Operations(x), _rows(x, z, ignored)
+    of = [formulas.softmax_loss, formulas.softmax_gradient]
+    if z.ndim != x.ndim:
+        of = [formulas.sparse_softmax_loss, formulas.sparse_softmax_gradient]
+    parts = formulas.softmax_parts(xp, rows[0])
+    results = [formula(xp, *rows, parts).to(x.dtype) for formula in (of if gradient else of[:1])]
     if ignored is not None:
-        x, z = torch.where(ignored[..., None], 0, x), torch.where(ignored[..., None], 0, z)
-    return x, z
+        results = [torch.where(mask, 0, one) for mask, one in zip((ignored, ignored[..., None]), results, strict=False)]
+    return results
+
+
+def _rows(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the arguments of the formulas, with logits of 0 in rows that are ignored: these may hold a nan."""
+    wx, wz = wide(x, z) if z.ndim == x.ndim else (*wide(x), z)
+    return wx if ignored is None else torch.where(ignored[..., None], 0, wx), wz
+
+
+def _computed(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Compute both."""
+    if has_kernel(x, z, ignored):
+        gradient = empty_like(x)
+        return _both(x, z, ignored, 1.0, gradient), gradient
+    if card(x, z, ignored):
+        gradient = empty_like(x)
+        return _on_card(x, z, ignored, 1, gradient), gradient
+    value, gradient = _by_formulas(x, z, ignored, gradient=True)
+    return value, gradient
+
+
+def _backward(ctx: Any, by_value: Tensor | None, by_gradient: Tensor | None) -> tuple:
+    """Scale the gradient; for its own derivative, that of the probabilities."""
+    x, z, ignored, gradient = ctx.saved_tensors
+    by_value = None if by_value is None else by_value[..., None]
+    by_x = by_z = None
+    if ctx.needs_input_grad[0]:
+        by_x = chain(x, (by_value, gradient), (_curvature(x, z, ignored, by_gradient), 1))
+    if ctx.needs_input_grad[1]:
+        (wx,) = wide(x)
+        by_z = chain(z, (by_value, formulas.softmax_losses(Operations(x), wx)), (_mixed_sum(wx, by_gradient), 1))
+    return by_x, by_z, None
+
+
+_Losses = losses_alone(_computed, _backward)
 
 
 class _Reverse(ValueAndGrad):
     """Losses and gradient, differentiable backwards to any order."""
 
-    @staticmethod
-    def forward(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Compute both."""
-        if has_kernel(x, z, ignored):
-            gradient = empty_like(x)
-            return _both(x, z, ignored, 1.0, gradient), gradient
-        if card(x, z, ignored):
-            gradient = empty_like(x)
-            return _on_card(x, z, ignored, 1, gradient), gradient
-        xp, rows = Operations(x), _rows(x, z, ignored)
-        return formulas.softmax_loss(xp, *rows).to(x.dtype), formulas.softmax_gradient(xp, *rows).to(x.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *outer: Any) -> Any:
-        """Scale the gradient; for its own derivative, that of the probabilities."""
-        x, z, ignored, gradient = ctx.saved_tensors
-        by_value, by_gradient = outer
-        by_value = None if by_value is None else by_value[..., None]
-        by_x = by_z = None
-        if ctx.needs_input_grad[0]:
-            by_x = chain(x, (by_value, gradient), (_curvature(x, z, ignored, by_gradient), 1))
-        if ctx.needs_input_grad[1]:
-            (wx,) = wide(x)
-            by_z = chain(z, (by_value, formulas.softmax_losses(Operations(x), wx)), (_mixed_sum(wx, by_gradient), 1))
-        return by_x, by_z, None
+    forward, backward = staticmethod(_computed), staticmethod(_backward)
 
 
 class _Softmax(_Reverse):
@@ -153,7 +165,9 @@ def _curvature(x: Tensor, z: Tensor, ignored: Tensor | None, v: Tensor | None) -
     if v is None:
         return None
     xp, (wx, wz) = Operations(x), _rows(x, z, ignored)
-    return wz.sum(-1, keepdim=True) * formulas.softmax_tangent(xp, formulas.softmax(xp, wx), v.to(wx.dtype))
+    total = (wz if z.ndim == x.ndim else one_hot(x, z)).sum(-1, keepdim=True)
+    total = total if ignored is None else torch.where(ignored[..., None], 0, total)
+    return total * formulas.softmax_tangent(xp, formulas.softmax(xp, wx), v.to(wx.dtype))
 
 
 def _mixed(x: Tensor, v: Tensor | None) -> Tensor | None:
