@@ -177,12 +177,17 @@ def test_changed_inputs_are_named(tmp_path, files):
 
 
 def test_what_is_no_state_is_refused(tmp_path, files):
-    start = "is not a state that xent wrote: "
     (tmp_path / "text").write_text("no Parquet")
-    for path in (tmp_path / "text", files[0]):
-        got = error(files, state=path)
-        assert got.startswith(f"{path}: {start}")
-        assert got.endswith("; name another file, or delete this one")
+    got = error(files, state=tmp_path / "text")
+    assert got.startswith(f"{tmp_path / 'text'}: is not a state that xent wrote: ")
+    assert got.endswith("; name another file, or delete this one")
+    for refused in (lambda: score(files, **COLUMNS, state=files[0]), lambda: merge(files[0])):
+        with pytest.raises(InputError) as raised:
+            refused()
+        assert str(raised.value) == f"{files[0]}: is not a state that xent wrote, but other data; name another file"
+    with pytest.raises(InputError) as raised:
+        merge(tmp_path / "none")
+    assert str(raised.value) == f"{tmp_path / 'none'}: there is no such file; check the path"
     state = tmp_path / "run.parquet"
     score(files, **COLUMNS, state=state)
     table = pa.parquet.read_table(state)
@@ -212,10 +217,9 @@ def test_every_prefix_of_a_state_is_refused(tmp_path, files):
 
 
 def test_a_state_that_cannot_be_written(tmp_path, files):
-    text = error(files, state=tmp_path / "none" / "run.parquet")
-    assert (
-        text
-        == f"{tmp_path}/none/run.parquet: cannot be written: No such file or directory; name another file, or make room"
+    assert error(files, state=tmp_path / "none" / "run.parquet") == (
+        f"{tmp_path}/none/run.parquet: cannot be written: No such file or directory; "
+        "name another file, or make its folder"
     )
 
 

@@ -127,8 +127,10 @@ def _executor(address: str | None) -> Iterator[Executor | None]:
         yield None
         return
     from distributed import Client
+    from distributed.comm import get_address_host_port
 
     try:
+        get_address_host_port(address)  # first: a client of no address waits for 20 s before it goes
         client = Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(f"--dask {address}: no scheduler answers there: {error}") from error

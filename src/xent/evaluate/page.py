@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.resources
 import math
 import os
-from pathlib import Path
 
 import jinja2
 from matplotlib.figure import Figure
@@ -16,8 +15,7 @@ from matplotlib.figure import Figure
 import xent
 from xent.evaluate import figures
 from xent.evaluate.calibration import weighted
-from xent.evaluate.check import InputError
-from xent.evaluate.read import printable
+from xent.evaluate.output import write_whole
 from xent.evaluate.report import cell
 from xent.evaluate.results import Report, Score
 from xent.evaluate.sections import WORDS, error, groups_of, is_binary, nats, percent, sections_of
@@ -30,29 +28,7 @@ def write(report: Report, path: str | os.PathLike[str]) -> None:
         InputError: if it cannot be written there.
     """
     page = _render(report, whole=True).encode(errors="backslashreplace")  # a file's name may be no text
-    target = Path(os.path.realpath(path))
-    try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(page)  # a pipe or a terminal holds nothing that could be left half-written
-        else:
-            _replace(target, page)
-    except OSError as error:
-        name = printable(os.fspath(path))
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise InputError(f"{name}: cannot be written: {reason}; name another file, or make room") from error
-
-
-def _replace(target: Path, content: bytes) -> None:
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    write_whole(path, lambda file: file.write(page))
 
 
 def fragment(report: Report) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from xent.evaluate.check import Columns, InputError
+from xent.evaluate.output import write_whole
 from xent.evaluate.partial import Partial
 from xent.evaluate.plan import Plan
 from xent.evaluate.read import said_by
@@ -61,17 +61,7 @@ class Run:
             return
         start = time.monotonic()
         table = self.partial.to_arrow().replace_schema_metadata({_METADATA: json.dumps(self._description())})
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            with open(beside, "wb") as file:
-                pyarrow.parquet.write_table(table, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, self.path)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise InputError(f"{self.path}: cannot be written: {reason}; name another file, or make room") from error
+        write_whole(self.path, lambda file: pyarrow.parquet.write_table(table, file))
         self._saved, now = True, time.monotonic()
         self._next_save = now + _WAIT * (now - start)
 
@@ -81,7 +71,9 @@ class Run:
         try:
             with path.open("rb") as file:  # opened once: a run may put another in its place meanwhile
                 table = pyarrow.parquet.read_table(file)
-            description = json.loads((table.schema.metadata or {})[_METADATA])
+            if _METADATA not in (table.schema.metadata or {}):
+                raise InputError(f"{path}: is not a state that xent wrote, but other data; name another file")
+            description = json.loads(table.schema.metadata[_METADATA])
             if description["version"] != _VERSION:
                 raise InputError(f"{path}: was written by another version of xent; score its files again")
             columns = dict(description["columns"])
@@ -91,9 +83,11 @@ class Run:
             run.partial = partial
             for name, fingerprint, parts, done in description["sources"]:
                 run.sources[name] = Progress(fingerprint, parts, set(done))
+        except InputError:
+            raise
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: there is no such file; check the path") from error
         except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, InputError):
-                raise
             raise InputError(
                 f"{path}: is not a state that xent wrote: {said_by(error)}; name another file, or delete this one"
             ) from error

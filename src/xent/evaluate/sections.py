@@ -85,8 +85,8 @@ def groups_of(report: Report) -> Groups:
     if binary:
         off = sum(verdict(group.score) != FINE for group, _ in groups)
         sentences.append(
-            f"In {off or 'none'} of {len(groups):,} groups the mean prediction lies outside the 95% interval of the "
-            "mean label; were all predictions right, at most one in twenty would by chance."
+            f"The mean prediction lies outside the 95% interval of the mean label in {off or 'none'} of "
+            f"{len(groups):,} groups; were all predictions right, it would in at most one of twenty by chance."
         )
     by = " and ".join(map(cell, report.by))
     return Groups(by, sentences, caption, head, rows, len(report.by))
