@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from xent import _core
-from xent.bench import BenchError, Case, Plan, Row, run_plan
+from xent.bench import BenchError, Case, Plan, Row, contenders, run_plan
 from xent.bench.report import read_csv, write_csv, write_table
 from xent.bench.short import LARGE, SOFTMAX
 from xent.bench.short import SIGMOID as PEERS
@@ -40,12 +40,14 @@ SIZES = (
     *(Case(op, "float32", "hard", (10**power,)) for op in ("forward", "mean_and_grad") for power in range(1, 8)),
     *(Case(op, "float32", "hard", (10**8,), COMPILED) for op in ("forward", "mean_and_grad")),
 )
+ALL = tuple(one.name for one in contenders.CONTENDERS)
 SPARSE = tuple(
-    Case(op, "float32", "class", shape) for op in ("sparse_forward", "sparse_mean_and_grad") for shape in SOFTMAX
+    Case(op, "float32", "class", shape, ALL) for op in ("sparse_forward", "sparse_mean_and_grad") for shape in SOFTMAX
 )
 CALLS = tuple(Case("call", "float32", "hard", (size,)) for size in (8, 1000))
+IN_TORCH = ("xent.torch", "xent.torch, compile", "torch eager", "torch.compile")
 TORCH = tuple(
-    Case("mean_and_grad", dtype, "hard", (10**power,), ("xent.torch", "torch eager", "torch.compile"))
+    Case("mean_and_grad", dtype, "hard", (10**power,), IN_TORCH)
     for dtype in ("float32", "bfloat16")
     for power in range(3, 9)
 )

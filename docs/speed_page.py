@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 
 from xent.bench import Row
 from xent.bench.cases import OPS
-from xent.bench.report import is_peer, read_csv, tables, versions
+from xent.bench.report import LEAD, is_peer, read_csv, tables, versions
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 LARGE = str(2**24)
@@ -94,12 +94,17 @@ def aims(rows: list[Row]) -> str:
 
 
 def markdown(rows: Iterable[Row], chosen: Callable[[Row], bool]) -> str:
-    """Return the tables of the chosen rows, one under the other, each with its cases down and its contenders across."""
+    """Return the tables of the chosen rows, one under the other, each with its cases down and its contenders across.
+
+    What matters most is on the left: a narrow screen cuts the rest off.
+    """
+    first = ["limit", "xent", LEAD]
     lines = []
     for table in tables([row for row in rows if chosen(row)]):
-        names = [f"**{name}**" if name == "xent" else name for name, _ in table.body]
+        body = sorted(table.body, key=lambda line: first.index(line[0]) if line[0] in first else len(first))
+        names = [f"**{name}**" if name == "xent" else name for name, _ in body]
         lines += [f"**{table.title}**", "", f"| | {' | '.join(names)} |", "|---" + "|---:" * len(names) + "|"]
-        for case, cells in zip(table.head, zip(*(cells for _, cells in table.body), strict=True), strict=True):
+        for case, cells in zip(table.head, zip(*(cells for _, cells in body), strict=True), strict=True):
             shown = [f"**{cell}**" if name == "**xent**" else cell for name, cell in zip(names, cells, strict=True)]
             lines.append(f"| {', '.join(case)} | {' | '.join(shown)} |")
         lines.append("")

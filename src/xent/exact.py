@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -166,7 +166,7 @@ class ExactSum:
     def __eq__(self, other: object) -> bool:
         return self._state() == other._state() if isinstance(other, ExactSum) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # mutable
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # mutable
 
     def __getstate__(self) -> tuple[int, ...]:
         return self._state()

@@ -79,9 +79,9 @@ def _load_xent(threads: int) -> Prepare:
     return prepare
 
 
-def _load_xent_for_torch(threads: int) -> Prepare:
+def _load_xent_for_torch(threads: int, compiled: bool = False) -> Prepare:
     xent.set_num_threads(threads)
-    return frameworks.torch(threads, compiled=False, losses="xent.torch")
+    return frameworks.torch(threads, compiled, losses="xent.torch")
 
 
 def _load_numpy(threads: int) -> Prepare:
@@ -210,6 +210,7 @@ CONTENDERS = (
     Contender("SciPy", ("scipy",), _load_scipy),
     Contender("scikit-learn", ("sklearn",), _load_sklearn),
     Contender("xent.torch", ("xent", "torch"), _load_xent_for_torch),
+    Contender("xent.torch, compile", ("xent", "torch"), lambda threads: _load_xent_for_torch(threads, compiled=True)),
     Contender("torch eager", ("torch",), lambda threads: frameworks.torch(threads, compiled=False)),
     Contender("torch.compile", ("torch",), lambda threads: frameworks.torch(threads, compiled=True)),
     Contender("xent.jax, jit", ("jax", "xent"), lambda threads: frameworks.jax(threads, "xent.jax")),

@@ -27,6 +27,10 @@ def torch(threads: int, compiled: bool, losses: str = "torch.nn.functional") -> 
     """PyTorch, eager or compiled for the shape at hand, with its own losses or those of :mod:`xent.torch`."""
     torch, functional = importlib.import_module("torch"), importlib.import_module(losses)
     torch.set_num_threads(threads)
+    own = losses != "torch.nn.functional"
+
+    def graph(function: Callable[..., Any]) -> Callable[..., Any]:
+        return torch.compile(function, dynamic=False) if compiled else function
 
     def loss(x: Any, z: Any, reduction: str = "mean") -> Any:
         return functional.binary_cross_entropy_with_logits(x, z.to(x.dtype), reduction=reduction)
@@ -40,7 +44,12 @@ def torch(threads: int, compiled: bool, losses: str = "torch.nn.functional") -> 
 
     hessian = getattr(functional, "sigmoid_cross_entropy_grad_and_hess", formula)
 
-    def backward(of: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+    def gradient(of: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+        if compiled and not (own and of is sparse):  # one graph for both: faster than a compiled loss's backward
+            grad_and_value = torch.func.grad_and_value(of)
+            return graph(lambda x, z: grad_and_value(x, z)[::-1])
+        of = graph(of)
+
         def both(x: Any, z: Any) -> tuple[Any, Any]:
             x.grad = None
             value = of(x.requires_grad_(), z)
@@ -49,18 +58,13 @@ def torch(threads: int, compiled: bool, losses: str = "torch.nn.functional") -> 
 
         return both
 
-    def compiled_backward(of: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
-        grad_and_value = torch.func.grad_and_value(of)  # one graph for both: faster than a compiled loss's backward
-        return lambda x, z: grad_and_value(x, z)[::-1]
-
-    gradient = compiled_backward if compiled else backward
     functions = {
-        "forward": lambda x, z: loss(x, z, "none"),
-        "call": lambda x, z: loss(x, z, "none"),
-        "mean": loss,
+        "forward": graph(lambda x, z: loss(x, z, "none")),
+        "call": graph(lambda x, z: loss(x, z, "none")),
+        "mean": graph(loss),
         "mean_and_grad": gradient(loss),
-        "grad_and_hess": lambda x, z: hessian(logits=x, labels=z),
-        "sparse_forward": lambda x, y: sparse(x, y, "none"),
+        "grad_and_hess": graph(lambda x, z: hessian(logits=x, labels=z)),
+        "sparse_forward": graph(lambda x, y: sparse(x, y, "none")),
         "sparse_mean_and_grad": gradient(sparse),
     }
 
@@ -74,13 +78,11 @@ def torch(threads: int, compiled: bool, losses: str = "torch.nn.functional") -> 
         return tuple(output.detach().to(torch.float64).numpy() for output in outputs)
 
     def prepare(case: Case, logits: np.ndarray, labels: np.ndarray) -> Prepared | None:
-        if compiled and case.op.startswith("sparse"):
-            return None
-        function = functions[case.op]
+        if compiled and (own or case.op.startswith("sparse")) and not case.only:
+            return None  # compiling takes long: only where it is asked for
         if compiled:
             torch._dynamo.reset()
-            function = torch.compile(function, dynamic=False)
-        x, z = tensor(logits), tensor(labels)
+        function, x, z = functions[case.op], tensor(logits), tensor(labels)
         return Prepared(lambda: function(x, z), fetch)
 
     return prepare

@@ -21,6 +21,8 @@ WORDS = {
     "sparse_mean_and_grad": "mean + gradient",
 }
 
+LEAD = "fastest peer / xent"
+
 
 class Table(NamedTuple):
     """Contenders down, cases across."""
@@ -52,7 +54,7 @@ def _table(title: str, rows: Sequence[Row]) -> Table:
     cells = {(row.contender, row[:4]): row for row in rows}
     names = dict.fromkeys(row.contender for row in rows)
     body = [(name, [_cell(cells.get((name, case))) for case in cases]) for name in names]
-    body.append(("fastest peer / xent", [_lead(row for row in rows if row[:4] == case) for case in cases]))
+    body.append((LEAD, [_lead(row for row in rows if row[:4] == case) for case in cases]))
     head = [(WORDS.get(op, op), f"{dtype}, {labels}", size) for op, dtype, labels, size in cases]
     return Table(title, head, body)
 

@@ -1,4 +1,4 @@
-"""The short form: what the targets speak of, in less than a minute."""
+"""The short form: what the targets speak of, in about a minute."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def _executor(address: str | None) -> Iterator[Executor | None]:
         yield None
         return
     from distributed import Client
-    from distributed.comm import get_address_host_port
+    from distributed.comm.addressing import get_address_host_port
 
     try:
         get_address_host_port(address)  # first: a client of no address waits for 20 s before it goes

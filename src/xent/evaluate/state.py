@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -163,4 +164,4 @@ class State:
             return NotImplemented
         return {k: v for k, v in self._sums.items() if v} == {k: v for k, v in other._sums.items() if v}
 
-    __hash__ = None  # type: ignore[assignment]  # mutable
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # mutable
