@@ -160,6 +160,15 @@ def test_known_values_have_an_exact_mean():
     np.testing.assert_allclose(slope, want[1], rtol=1e-6, atol=1e-37)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, BFLOAT16])
+def test_traced_means_of_more_elements_than_a_half_counts(dtype):
+    x, z = jnp.full(100_001, -3, dtype), jnp.ones(100_001, dtype)
+    mean, slope = jax.jit(lambda x, z: xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x))(x, z)
+    want = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
+    assert mean == np.asarray(want[0], dtype)
+    np.testing.assert_allclose(np.float64(slope), np.float64(want[1]), rtol=2.0**-7)
+
+
 def test_softmax_means():
     x, z, y = np.float32([[1, 2, 40], [0, 0, 1]]), np.float32([[0.5, 0, 0.5], [0, 1, 0]]), np.array([2, 0])
     dense, sparse = xent.softmax_cross_entropy_mean_and_grad, xent.sparse_softmax_cross_entropy_mean_and_grad

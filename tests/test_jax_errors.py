@@ -33,6 +33,11 @@ def test_an_index_that_is_no_class():
         same(wide(x, jnp.array([0, 2**32, 1])), np.float32([0.6931472, nan, 0.6931472]))
 
 
+def test_indices_may_be_a_list_with_traced_ones():
+    got = jax.jit(lambda y: xj.softmax_cross_entropy_with_integer_labels(jnp.zeros((2, 2)), [y, 1]))(0)
+    same(got, np.float32([0.6931472, 0.6931472]))
+
+
 def jitted(f):
     return lambda: jax.jit(f)(jnp.ones(3), jnp.ones(3))
 
@@ -63,6 +68,26 @@ ONES = np.ones(3, np.float32)
             lambda: xj.softmax_cross_entropy(ONES, np.ones((2, 3))),
             ValueError,
             "without enlarging it, got (2, 3) for logits of shape (3,)",
+        ),
+        *(
+            (
+                lambda f=f, z=z: f(np.ones((2, 3, 4)), z, axis=(-1, 2)),
+                ValueError,
+                "axis must name each axis of the classes once, got (2, 2). Leave out what is repeated.",
+            )
+            for f, z in (
+                (xj.softmax_cross_entropy, np.ones((2, 3, 4))),
+                (xj.softmax_cross_entropy_with_integer_labels, np.ones((2, 3), int)),
+            )
+        ),
+        *(
+            (call, error, f"{argument} must be an array or a rectangular nesting of lists of numbers: ")
+            for argument, error, call in (
+                ("logits", ValueError, lambda: xj.sigmoid_binary_cross_entropy([[1.0], [1.0, 2.0]], ONES)),
+                ("logits", TypeError, lambda: xj.sigmoid_binary_cross_entropy(object(), ONES)),
+                ("labels", TypeError, lambda: xj.sigmoid_binary_cross_entropy(ONES, np.array(["a"]))),
+                ("labels", ValueError, lambda: xj.softmax_cross_entropy_with_integer_labels(ONES, [[1], [1, 2]])),
+            )
         ),
         (lambda: xj.softmax_cross_entropy(ONES, ONES, axis=1), ValueError, "axis must be an integer from -1 to 0"),
         (lambda: xj.softmax_cross_entropy(ONES, ONES, axis=(0, 1)), ValueError, "axis must be an integer from -1 to 0"),

@@ -81,6 +81,88 @@ def test_shard_map_over_two_devices():
     assert run(SHARDED, XLA_FLAGS="--xla_force_host_platform_device_count=2") == "2 devices\n"
 
 
+EXPLICIT = """
+import jax, jax.numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec as P
+import xent, xent.jax as xj
+
+mesh = jax.make_mesh((2,), ("i",), axis_types=(jax.sharding.AxisType.Explicit,))
+x, z = jnp.linspace(-20, 20, 8).reshape(4, 2), jnp.linspace(0, 1, 8).reshape(4, 2)
+y, mask = jnp.array([0, 1, 1, 0]), jnp.array([True, False, True, True])
+f, s, sparse = xj.sigmoid_binary_cross_entropy, xj.softmax_cross_entropy, xj.softmax_cross_entropy_with_integer_labels
+
+def weighted(x, z):
+    return xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=3.0)
+
+def masked(x, z):
+    return s(x, z, where=mask)
+
+def gradient(loss):
+    return jax.grad(lambda x, labels: loss(x, labels).sum())
+
+def curvature(loss):
+    return jax.grad(lambda x, labels: (gradient(loss)(x, labels) * jnp.arange(2.0)).sum())
+
+cases = [(loss, z, spec) for loss in (f, s, weighted, masked) for spec in (P("i"), P(None, "i"))] + [(sparse, y, P("i"))]
+with jax.set_mesh(mesh):
+    for loss, labels, spec in cases:
+        put = lambda a: jax.device_put(a, NamedSharding(mesh, P(*spec[:a.ndim])))
+        for g in (loss, gradient(loss), curvature(loss)):
+            want = g(x, labels)
+            for given in [put(labels)] if loss is masked else [put(labels), labels]:
+                for got in g(put(x), given), jax.jit(g)(put(x), given):
+                    assert (abs(got - want) <= 1e-4 * abs(want)).all(), (loss, g, got, want)
+                    assert jax.typeof(got).sharding.spec[:1] == spec[:1], (loss, g, jax.typeof(got))
+put = lambda a: jax.device_put(a, NamedSharding(mesh, P("i")))
+assert (f(put(x), put(z)) == f(x, z)).all()
+print(len(jax.devices()), "devices")
+"""
+
+
+def test_meshes_of_explicit_axes():
+    """What jax.make_mesh makes unless asked for others, since JAX 0.9: the shardings belong to the types."""
+    assert run(EXPLICIT, XLA_FLAGS="--xla_force_host_platform_device_count=2") == "2 devices\n"
+
+
+X, Z, Y = [[1.0, -3.0, 0.5], [0.0, 2.0, 40.0]], [[0.0, 1.0, 0.0], [0.5, 0.25, 0.25]], [1, 2]
+CASES = {
+    "sigmoid": (xj.sigmoid_binary_cross_entropy, Z),
+    "weighted": (lambda x, z: xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=2.0), Z),
+    "softmax": (xj.softmax_cross_entropy, Z),
+    "sparse": (xj.softmax_cross_entropy_with_integer_labels, Y),
+    "gradient": (lambda x, z: xent.softmax_cross_entropy_value_and_grad(labels=z, logits=x)[1], Z),
+    "rows": (lambda x, z: xj.softmax_cross_entropy(x, z, where=jnp.array([True, False])), Z),
+    "classes": (lambda x, y: xj.softmax_cross_entropy_with_integer_labels(x, y, where=jnp.array(Z) > 0), Y),
+}
+
+
+def first_three(name, x):
+    """The losses, their gradient and hessian, traced and not."""
+    loss, labels = CASES[name]
+
+    def total(x):
+        return loss(x, jnp.array(labels)).sum()
+
+    for wrap in (lambda f: f, jax.jit):
+        yield from (wrap(f)(jnp.array(x)) for f in (total, jax.grad(total), jax.hessian(total)))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rank_promotion_is_the_callers_to_forbid(name):
+    want = list(first_three(name, X))
+    jax.clear_caches()
+    with jax.numpy_rank_promotion("raise"):
+        for got, one in zip(first_three(name, X), want, strict=True):
+            same(got, one)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_there_is_no_nan_to_find_where_there_is_none(name):
+    """At infinite logits, and in rows of which all is masked."""
+    with jax.debug_nans(True):
+        assert all(jnp.isfinite(got).all() for got in first_three(name, [[-inf, inf, -inf], [0.0, 2.0, 40.0]]))
+
+
 def test_named_scopes():
     x = jnp.ones(3)
     for name, want in ((None, "sigmoid_cross_entropy_with_logits"), ("my loss", "my loss")):
@@ -102,3 +184,8 @@ def test_programs_for_other_platforms_are_exported():
     with pytest.raises(ValueError, match="xent_sigmoid_cross_entropy"):
         exported(platforms=["cpu"])(x, x)
     assert exported(platforms=["cuda"])(x, x).platforms == ("cuda",)
+    allowed = [export.DisabledSafetyCheck.custom_call("xent_sigmoid_cross_entropy")]
+    shape = jax.ShapeDtypeStruct(export.symbolic_shape("n, 3"), x.dtype)
+    program = exported(platforms=["cpu", "cuda"], disabled_checks=allowed)(shape, shape)
+    rows = jnp.linspace(-90, 90, 6).reshape(2, 3)
+    same(program.call(rows, rows), xj.sigmoid_binary_cross_entropy(rows, rows))

@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec, auto_axes
 
 from . import _core, _formulas
 
@@ -27,15 +28,39 @@ for _name, _handler in _core.xla_handlers.items():
 def _formula(function: Callable[..., Any], *arrays: Any) -> Any:
     """The result of a formula, in the dtype of the first array; computed in float32, or float64 where one is that."""
     wide = jnp.float64 if any(a.dtype == jnp.float64 for a in arrays) else jnp.float32
-    return function(jnp, *(a.astype(wide) for a in arrays)).astype(arrays[0].dtype)
+
+    def compute(*arrays: Any) -> Any:
+        with _broadcasting():
+            return function(jnp, *(a.astype(wide) for a in arrays)).astype(arrays[0].dtype)
+
+    return _placed(compute, *arrays)
+
+
+# The formulas broadcast, also where the caller has forbidden it to code of their own.
+_broadcasting = functools.partial(jax.numpy_rank_promotion, "allow")
 
 
 def _compute(kernel: str, formulas: Callable[[Any, Any], tuple], x: Any, z: Any) -> tuple:
     """The results of the kernel on the processor, elsewhere those of the formulas, of the same shapes and dtypes."""
-    x, z = _varying(x, z), _varying(z, x)
-    results = jax.eval_shape(formulas, x, z)
-    call = jax.ffi.ffi_call(f"xent_{kernel}", results, vmap_method="broadcast_all")
-    return jax.lax.platform_dependent(x, z, cpu=call, default=formulas)
+
+    def compute(x: Any, z: Any) -> tuple:
+        x, z = _varying(x, z), _varying(z, x)
+        results = jax.eval_shape(formulas, x, z)
+        call = jax.ffi.ffi_call(f"xent_{kernel}", results, vmap_method="broadcast_all")
+        return jax.lax.platform_dependent(x, z, cpu=call, default=formulas)
+
+    return _placed(compute, x, z)
+
+
+def _placed(function: Callable[..., Any], *arrays: Any) -> Any:
+    """The results of a function; arrays whose types say how they are sharded leave it to XLA, results are like them."""
+    sharded = [s for s in (jax.typeof(a).sharding for a in arrays) if any(s.spec)]
+    if not sharded:
+        return function(*arrays)
+    mesh, spec = sharded[0].mesh, sharded[0].spec
+    results = jax.eval_shape(function, *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays))
+    places = jax.tree.map(lambda r: NamedSharding(mesh, PartitionSpec(*spec[: r.ndim])), results)
+    return auto_axes(function, out_sharding=places)(*arrays)
 
 
 def _varying(a: Any, b: Any) -> Any:
@@ -151,9 +176,15 @@ def _weighted_gradient_jvp(primals: Any, tangents: Any) -> Any:
 # --- softmax, the classes last: loss -> gradient -> probabilities -> their tangent -----------------------------------
 
 
+@jax.jit  # so that jax_debug_nans, which looks at results, does not see what one_hot has for an index that is no class
 def _distribution(x: Any, z: Any) -> Any:
     """The labels as distributions: class indices have one axis less."""
-    return z if z.ndim == x.ndim else _formulas.one_hot(jnp, z, x)
+
+    def hot(x: Any, z: Any) -> Any:
+        with _broadcasting():
+            return _formulas.one_hot(jnp, z, x)
+
+    return z if z.ndim == x.ndim else _placed(hot, x, z)
 
 
 @jax.custom_jvp
