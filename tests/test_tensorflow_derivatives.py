@@ -88,6 +88,19 @@ def test_wide_labels_count_in_full(mode):
     np.testing.assert_allclose(got, [2.0**-10], rtol=3e-7)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_weights_and_wide_labels_count_in_full(mode, dtype):
+    """A weight that is no float16, and 1 - 2^-30, which is no float32; 1 - 2^-12 is no float16."""
+    x, z = np.array([5, -3, 40.0]), np.array([1, 0.5, 1 - (2.0**-12 if dtype == "float16" else 2.0**-30)])
+    weights = np.array([1e5, 2.0, 3.0])
+    _, slopes = mode(derived(weighted))(tf.constant(x, dtype), tf.constant(z), tf.constant(weights))
+    p, q = 1 / (1 + np.exp(-x)), 1 / (1 + np.exp(x))
+    left, right = np.logaddexp(0, -x), np.logaddexp(0, x)
+    unit = float(np.finfo(tf.as_dtype(dtype).as_numpy_dtype).eps) if dtype != "bfloat16" else 2.0**-7
+    for got, want in zip(slopes, ((1 - z) * p - weights * z * q, weights * left - right, z * left), strict=True):
+        np.testing.assert_allclose(tf.cast(got, tf.float64), want, rtol=4 * unit)
+
+
 def test_forward_mode():
     """Eagerly. In tf.function, TensorFlow derives the operations themselves: see docs/hosts/tensorflow.md."""
     x, v = tf.constant([-30.0, 0.0, 20.0]), tf.constant([1.0, 2.0, 4.0])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import xent
-from tensorflow_host import sigmoid, softmax, sparse, tf, weighted
+from tensorflow_host import sigmoid, softmax, sparse, tf, traced, weighted
 
 S = tf.zeros
 REFUSED = [  # made when they are used: the first tensor of a process fixes its threads, which the benchmark's tests set
@@ -38,13 +38,34 @@ def test_refusals(function, arguments, error, text):
 def test_refused_while_traced():
     with pytest.raises(ValueError, match=r"must have the same shape, received \(\(1, 2\) vs \(3,\)\)"):
         tf.function(sigmoid)(tf.zeros([1, 2]), tf.zeros(3))
-    with pytest.raises(ValueError, match="Dimensions must be equal, but are 2 and 3"):
-        tf.function(weighted)(tf.zeros(3), tf.zeros(3), tf.zeros(2))
     with pytest.raises(
         TypeError,
         match=r"labels and logits must be eager tensors to be summed exactly, got symbolic ones. Call it outside of tf\.function, or sum the losses with tf\.reduce_sum",
     ):
         tf.function(lambda x: xent.sigmoid_cross_entropy_total(labels=x, logits=x))(tf.zeros(3))
+
+
+def along(axis):
+    return lambda x, z: xent.softmax_cross_entropy_with_logits(labels=z, logits=x, axis=axis)
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "text"),
+    [
+        (weighted, ([3], [3], [2]), "pos_weight must broadcast to the shape of logits without enlarging it, got (2,) for logits of shape (3,). "),
+        (weighted, ([None, 3], [None, 3], [2]), "enlarging it, got (2,) for logits of shape (None, 3). "),
+        (softmax, ([None, 3], [None, 2]), "labels must have the shape of logits, or broadcast to it without enlarging it, got (None, 2) for logits of shape (None, 3). "),
+        (softmax, ([None], [None, 3]), "got (None, 3) for logits of shape (None,). "),
+        (softmax, ([None, 0], None), "logits must have at least one class, got shape (None, 0) with none along axis -1. "),
+        (along(2), ([None, 3], [None, 3]), "axis must be an integer from -2 to 1 for logits of shape (None, 3), got 2. "),
+        (along(1.5), ([None, 3], None), "axis must be an integer from -2 to 1 for logits of shape (None, 3), got 1.5. "),
+        (lambda x: sparse(x, [0]), ([None, 0],), "logits must have at least one class, got shape (None, 0) with none along axis -1. "),
+    ],
+)  # fmt: skip
+def test_refused_by_what_is_known_of_the_shapes(function, shapes, text):
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        traced(function, *map(tf.TensorSpec, shapes)).get_concrete_function()
+    assert text in str(raised.value)
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "softmax", "sparse_softmax"])
