@@ -115,6 +115,17 @@ def test_autograph_reads_the_public_functions(caplog):
     assert not caplog.records
 
 
+def test_check_numerics():
+    """It takes the infinity that the formulas compare with for a result; the kernels have none."""
+    tf.debugging.enable_check_numerics()
+    try:
+        assert sigmoid(tf.zeros(1), tf.ones(1)) > 0
+        with pytest.raises(tf.errors.InvalidArgumentError, match='graph op "Const"'):
+            tf.function(sigmoid, autograph=False)(tf.zeros(1), tf.ones(1))
+    finally:
+        tf.debugging.disable_check_numerics()
+
+
 LOADED = """
 import sys, tensorflow as tf
 module = tf.saved_model.load(sys.argv[1])
