@@ -30,14 +30,9 @@ def _formula(function: Callable[..., Any], *arrays: Any) -> Any:
     wide = jnp.float64 if any(a.dtype == jnp.float64 for a in arrays) else jnp.float32
 
     def compute(*arrays: Any) -> Any:
-        with _broadcasting():
-            return function(jnp, *(a.astype(wide) for a in arrays)).astype(arrays[0].dtype)
+        return function(jnp, *(a.astype(wide) for a in arrays)).astype(arrays[0].dtype)
 
     return _placed(compute, *arrays)
-
-
-# The formulas broadcast, also where the caller has forbidden it to code of their own.
-_broadcasting = functools.partial(jax.numpy_rank_promotion, "allow")
 
 
 def _compute(kernel: str, formulas: Callable[[Any, Any], tuple], x: Any, z: Any) -> tuple:
@@ -53,14 +48,18 @@ def _compute(kernel: str, formulas: Callable[[Any, Any], tuple], x: Any, z: Any)
 
 
 def _placed(function: Callable[..., Any], *arrays: Any) -> Any:
-    """The results of a function; arrays whose types say how they are sharded leave it to XLA, results are like them."""
-    sharded = [s for s in (jax.typeof(a).sharding for a in arrays) if any(s.spec)]
-    if not sharded:
-        return function(*arrays)
-    mesh, spec = sharded[0].mesh, sharded[0].spec
-    results = jax.eval_shape(function, *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays))
-    places = jax.tree.map(lambda r: NamedSharding(mesh, PartitionSpec(*spec[: r.ndim])), results)
-    return auto_axes(function, out_sharding=places)(*arrays)
+    """The results of a function, which may broadcast where the caller has forbidden it to code of their own.
+
+    Arrays whose types say how they are sharded are left to XLA, and the results are sharded like them.
+    """
+    with jax.numpy_rank_promotion("allow"):
+        sharded = [s for s in (jax.typeof(a).sharding for a in arrays) if any(s.spec)]
+        if not sharded:
+            return function(*arrays)
+        mesh, spec = sharded[0].mesh, sharded[0].spec
+        results = jax.eval_shape(function, *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays))
+        places = jax.tree.map(lambda r: NamedSharding(mesh, PartitionSpec(*spec[: r.ndim])), results)
+        return auto_axes(function, out_sharding=places)(*arrays)
 
 
 def _varying(a: Any, b: Any) -> Any:
@@ -179,12 +178,7 @@ def _weighted_gradient_jvp(primals: Any, tangents: Any) -> Any:
 @jax.jit  # so that jax_debug_nans, which looks at results, does not see what one_hot has for an index that is no class
 def _distribution(x: Any, z: Any) -> Any:
     """The labels as distributions: class indices have one axis less."""
-
-    def hot(x: Any, z: Any) -> Any:
-        with _broadcasting():
-            return _formulas.one_hot(jnp, z, x)
-
-    return z if z.ndim == x.ndim else _placed(hot, x, z)
+    return z if z.ndim == x.ndim else _placed(lambda x, y: _formulas.one_hot(jnp, y, x), x, z)
 
 
 @jax.custom_jvp

@@ -164,11 +164,13 @@ def weighted_loss(x: Any, z: Any, weight: Any) -> Any:
         precise, label, w, upstream = (tf.cast(tensor, dtype) for tensor in (x, z, weight, up))
         zeros, ones = tf.zeros_like(precise), tf.ones_like(precise)
         positive = loss(precise, ones)
-        slope = w * label * gradient(precise, ones) + (1 - label) * gradient(precise, zeros)
-        by_label = _times(positive, w) - loss(precise, zeros)
-        by_weight = _times(positive, label)
-        slopes = (_times(by, upstream) for by in (slope, by_label, by_weight))
-        return tf.cast(next(slopes), x.dtype), _like(z, next(slopes)), _like(weight, next(slopes))
+        derivatives = (
+            w * label * gradient(precise, ones) + (1 - label) * gradient(precise, zeros),
+            _times(positive, w) - loss(precise, zeros),
+            _times(positive, label),
+        )
+        slope, by_label, by_weight = (_times(derivative, upstream) for derivative in derivatives)
+        return tf.cast(slope, x.dtype), _like(z, by_label), _like(weight, by_weight)
 
     return _differentiable(value, rule, x, z, weight)
 

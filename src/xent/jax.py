@@ -278,9 +278,8 @@ def softmax_cross_entropy_with_integer_labels(logits: Any, labels: Any, axis: An
 
     Parameters, errors, special values and accuracy are those of :func:`softmax_cross_entropy`, but ``labels`` are the
     index of the right class of each row, of any integer dtype and the shape of logits without ``axis``; with several
-    axes it counts along the last of them first. An index that
-    is no class is a ``ValueError``, where its value is known, else it gives nan. The loss of a right class that
-    ``where`` leaves out is inf.
+    axes it counts along the last of them first. An index that is no class is a ``ValueError``, where its value is
+    known, else it gives nan. The loss of a right class that ``where`` leaves out is inf.
 
     Examples
     --------
