@@ -52,7 +52,7 @@ def test_infinite_logits_under_a_mask():
 SHARDED = """
 import jax, jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec as P
-import xent.jax as xj
+import xent, xent.jax as xj
 
 mesh = jax.make_mesh((2,), ("i",), axis_types=(jax.sharding.AxisType.Auto,))
 x, z = jnp.linspace(-20, 20, 8).reshape(4, 2), jnp.linspace(0, 1, 8).reshape(4, 2)
@@ -73,6 +73,11 @@ for loss, labels in (f, z), (s, y):
     # Without shard_map the arrays are gathered.
     put = lambda a: jax.device_put(a, NamedSharding(mesh, P("i")))
     assert (jax.jit(loss)(put(x), put(labels)) == loss(x, labels)).all()
+# What is summed by the processor goes back to where the logits are.
+for place in NamedSharding(mesh, P("i")), jax.devices()[1]:
+    logits = jax.device_put(x, place)
+    mean, slope = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=logits)
+    assert slope.sharding == logits.sharding and (slope == jnp.asarray(jax.grad(lambda x: f(x, z).mean())(x))).all()
 print(len(jax.devices()), "devices")
 """
 

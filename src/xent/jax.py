@@ -161,7 +161,7 @@ def sparse_softmax_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out:
 
 def _host(function: Callable[..., Any], labels: Any, logits: Any) -> tuple[float, Any]:
     mean, gradient = function(labels=np.asarray(labels), logits=np.asarray(logits))
-    return mean, jnp.asarray(gradient)
+    return mean, jax.device_put(gradient, logits.sharding if logits.committed else None)
 
 
 def _mean(loss: Any, gradient: Any) -> tuple[Any, Any]:
