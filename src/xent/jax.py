@@ -20,11 +20,18 @@ from .exact import ExactSum
 
 def _checked(labels: Any, logits: Any, name: str | None = None, indices: bool = False) -> tuple[Any, Any]:
     _checks.provided(labels, logits, name)
-    # Indices keep all their digits until they are checked: JAX cuts int64 to 32 bits.
-    host = indices and not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(labels))
-    x, z = _array("logits", logits, name), _array("labels", labels, name, np if host else jnp)
+    x = _array("logits", logits, name)
+    z = _indices(labels, name) if indices else _array("labels", labels, name)
     _checks.dtypes(z, x, name, indices)
     return z, x
+
+
+def _indices(labels: Any, name: str | None) -> Any:
+    """Class indices with all their digits, until they are checked: JAX cuts int64 to 32 bits."""
+    if isinstance(labels, jax.Array):
+        return labels
+    traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(labels))
+    return _array("labels", labels, name, jnp if traced else np)
 
 
 def _array(argument: str, value: Any, name: str | None, of: Any = jnp) -> Any:
