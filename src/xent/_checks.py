@@ -77,6 +77,12 @@ def softmax_shapes(labels: Any, logits: Any, axis: Any, name: str | None = None)
     return axis
 
 
+def axes_once(axes: tuple[int, ...]) -> None:
+    """Refuse several axes of the classes of which two are the same."""
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"axis must name each axis of the classes once, got {axes}. Leave out what is repeated.")
+
+
 def sparse_pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
     """Return class indices as int64, each of them a class, and logits."""
     labels, logits = _both(labels, logits, name, indices=True)
@@ -142,9 +148,12 @@ def _classes(shape: tuple[int, ...], axis: int, name: str | None) -> None:
 
 
 def fits(shape: Sequence[int], into: Sequence[int]) -> bool:
-    """Whether a shape broadcasts to another without enlarging it. Plain Python: traced shapes are no integers."""
+    """Whether a shape broadcasts to another without enlarging it. Plain Python: traced shapes are no integers.
+
+    A dimension that is None is not known, and fits.
+    """
     pairs = zip(reversed(shape), reversed(into), strict=False)
-    return len(shape) <= len(into) and all(own == 1 or own == other for own, other in pairs)
+    return len(shape) <= len(into) and all(own in (1, None) or other in (own, None) for own, other in pairs)
 
 
 def numpy_only(labels: Any, logits: Any) -> None:
@@ -167,10 +176,16 @@ def pos_weight(value: Any, logits: Any, name: str | None) -> Any:
 def pos_weight_fits(weight: Any, logits: Any, name: str | None = None) -> None:
     """Refuse a weight of the positive class that is no number or would enlarge the logits."""
     _dtype("pos_weight", weight, _LABELS, "a float of at most 64 bits, an integer or bool", name)
-    if not fits(weight.shape, logits.shape):
+    weight_fits(weight.shape, logits.shape, name)
+
+
+def weight_fits(weight: Any, logits: Any, name: str | None = None) -> None:
+    """Refuse a weight of the positive class that would enlarge the logits."""
+    weight, logits = tuple(weight), tuple(logits)
+    if not fits(weight, logits):
         raise ValueError(
             prefix(name) + "pos_weight must broadcast to the shape of logits without enlarging it, "
-            f"got {weight.shape} for logits of shape {logits.shape}. Pass a scalar or one weight per last axis."
+            f"got {weight} for logits of shape {logits}. Pass a scalar or one weight per last axis."
         )
 
 
@@ -238,13 +253,17 @@ def _array(argument: str, value: Any, name: str | None) -> Any:
         try:
             return np.asanyarray(value)
         except (ValueError, OverflowError) as error:
-            raise ValueError(
-                prefix(name) + f"{argument} must be an array or a rectangular nesting of lists of numbers: {error}"
-            ) from None
+            raise no_numbers(argument, name, error) from None
     if _dispatch.takes_ufuncs(value):
         return value
     advice = f"There is no adapter for {_dispatch.origin(value)}: convert it to a NumPy array yourself."
     raise _no_array(argument, value, name, advice)
+
+
+def no_numbers(argument: str, name: str | None, error: Exception) -> Exception:
+    """Return the error of what no array could be made of, with the reason that the maker of arrays gave."""
+    text = f"{argument} must be an array or a rectangular nesting of lists of numbers: {error}"
+    return (TypeError if isinstance(error, TypeError) else ValueError)(prefix(name) + text)
 
 
 def _no_array(argument: str, value: Any, name: str | None, advice: str) -> TypeError:

@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec, auto_axes
 
 from . import _core, _formulas
 
@@ -25,17 +26,44 @@ for _name, _handler in _core.xla_handlers.items():
 
 
 def _formula(function: Callable[..., Any], *arrays: Any) -> Any:
-    """The result of a formula, in the dtype of the first array; computed in float32, or float64 where one is that."""
+    """The result of a formula, in the dtype of the first array; computed in float32, or float64 where one is that.
+
+    Class indices, which have one axis less, stay what they are.
+    """
     wide = jnp.float64 if any(a.dtype == jnp.float64 for a in arrays) else jnp.float32
-    return function(jnp, *(a.astype(wide) for a in arrays)).astype(arrays[0].dtype)
+
+    def compute(*arrays: Any) -> Any:
+        floats = (a.astype(wide) if a.ndim == arrays[0].ndim else a for a in arrays)
+        return function(jnp, *floats).astype(arrays[0].dtype)
+
+    return _placed(compute, *arrays)
 
 
 def _compute(kernel: str, formulas: Callable[[Any, Any], tuple], x: Any, z: Any) -> tuple:
     """The results of the kernel on the processor, elsewhere those of the formulas, of the same shapes and dtypes."""
-    x, z = _varying(x, z), _varying(z, x)
-    results = jax.eval_shape(formulas, x, z)
-    call = jax.ffi.ffi_call(f"xent_{kernel}", results, vmap_method="broadcast_all")
-    return jax.lax.platform_dependent(x, z, cpu=call, default=formulas)
+
+    def compute(x: Any, z: Any) -> tuple:
+        x, z = _varying(x, z), _varying(z, x)
+        results = jax.eval_shape(formulas, x, z)
+        call = jax.ffi.ffi_call(f"xent_{kernel}", results, vmap_method="broadcast_all")
+        return jax.lax.platform_dependent(x, z, cpu=call, default=formulas)
+
+    return _placed(compute, x, z)
+
+
+def _placed(function: Callable[..., Any], *arrays: Any) -> Any:
+    """The results of a function, which may broadcast where the caller has forbidden it to code of their own.
+
+    Arrays whose types say how they are sharded are left to XLA, and the results are sharded like them.
+    """
+    with jax.numpy_rank_promotion("allow"):
+        sharded = [s for s in (jax.typeof(a).sharding for a in arrays) if any(s.spec)]
+        if not sharded:
+            return function(*arrays)
+        mesh, spec = sharded[0].mesh, sharded[0].spec
+        results = jax.eval_shape(function, *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays))
+        places = jax.tree.map(lambda r: NamedSharding(mesh, PartitionSpec(*spec[: r.ndim])), results)
+        return auto_axes(function, out_sharding=places)(*arrays)
 
 
 def _varying(a: Any, b: Any) -> Any:
@@ -152,8 +180,15 @@ def _weighted_gradient_jvp(primals: Any, tangents: Any) -> Any:
 
 
 def _softmax_formula(dense: Callable[..., Any], sparse: Callable[..., Any], x: Any, z: Any) -> Any:
-    """The formula for distributions, or for class indices, which have one axis less."""
-    return _formula(dense, x, z) if z.ndim == x.ndim else _formula(lambda xp, x: sparse(xp, x, z), x)
+    """The formula for distributions, or for class indices."""
+    return _formula(dense if z.ndim == x.ndim else sparse, x, z)
+
+
+@jax.jit  # so that jax_debug_nans, which looks at results, does not see what one_hot has for an index that is no class
+def _totals(x: Any, z: Any) -> Any:
+    """The sums of the labels of each row."""
+    z = z if z.ndim == x.ndim else _placed(lambda x, y: _formulas.one_hot(jnp, y, x), x, z)
+    return jnp.sum(z, axis=-1, keepdims=True)
 
 
 @jax.custom_jvp
@@ -209,7 +244,7 @@ def _softmax_loss_jvp(primals: Any, tangents: Any) -> Any:
 def _softmax_value_and_grad_jvp(primals: Any, tangents: Any) -> Any:
     (x, z), (dx, dz) = primals, tangents
     value, gradient = softmax_value_and_grad(x, z)
-    p, total = _softmax(x), jnp.sum(z if z.ndim == x.ndim else _formulas.one_hot(jnp, z, x), axis=-1, keepdims=True)
+    p, total = _softmax(x), _totals(x, z)
     return (value, gradient), (
         _softmax_slope(value, gradient, x, dx, dz),
         _along(

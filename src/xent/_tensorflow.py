@@ -153,19 +153,23 @@ def hessian(x: Any, value: Any = None) -> Any:
 
 def weighted_loss(x: Any, z: Any, weight: Any) -> Any:
     """The loss whose positive part has a weight. It is linear in both: the losses of 1 and 0 give its derivatives."""
+    given, weight, dtype = weight, tf.broadcast_to(weight, tf.shape(x)), wide(x, z)
     if readable(x):
-        (value,) = kernel(ufuncs.weighted_sigmoid_cross_entropy, x, z, tf.cast(weight, tf.float64))
+        (value,) = kernel(ufuncs.weighted_sigmoid_cross_entropy, x, z, tf.cast(given, tf.float64))
     else:
-        value = _formula(_formulas.loss, x, z, tf.cast(weight, wide(x)))
-    weight = tf.broadcast_to(weight, tf.shape(x))
+        value = _formula(_formulas.loss, x, z, tf.cast(weight, dtype))
 
     def rule(up: Any) -> tuple[Any, Any, Any]:
-        zeros, ones = tf.zeros_like(x), tf.ones_like(x)
-        label, w, positive = tf.cast(z, x.dtype), tf.cast(weight, x.dtype), loss(x, ones)
-        slope = w * label * gradient(x, ones) + (1 - label) * gradient(x, zeros)
-        by_label = _times(positive, w) - loss(x, zeros)
-        by_weight = _times(positive, label)
-        return _times(slope, up), _like(z, _times(by_label, up)), _like(weight, _times(by_weight, up))
+        precise, label, w, upstream = (tf.cast(tensor, dtype) for tensor in (x, z, weight, up))
+        zeros, ones = tf.zeros_like(precise), tf.ones_like(precise)
+        positive = loss(precise, ones)
+        derivatives = (
+            w * label * gradient(precise, ones) + (1 - label) * gradient(precise, zeros),
+            _times(positive, w) - loss(precise, zeros),
+            _times(positive, label),
+        )
+        slope, by_label, by_weight = (_times(derivative, upstream) for derivative in derivatives)
+        return tf.cast(slope, x.dtype), _like(z, by_label), _like(weight, by_weight)
 
     return _differentiable(value, rule, x, z, weight)
 

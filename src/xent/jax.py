@@ -20,11 +20,25 @@ from .exact import ExactSum
 
 def _checked(labels: Any, logits: Any, name: str | None = None, indices: bool = False) -> tuple[Any, Any]:
     _checks.provided(labels, logits, name)
-    if indices and not isinstance(labels, jax.Array):
-        labels = np.asarray(labels)  # all its digits, until they are checked: JAX cuts int64 to 32 bits
-    z, x = labels if indices else jnp.asarray(labels), jnp.asarray(logits)
+    x = _array("logits", logits, name)
+    z = _indices(labels, name) if indices else _array("labels", labels, name)
     _checks.dtypes(z, x, name, indices)
     return z, x
+
+
+def _indices(labels: Any, name: str | None) -> Any:
+    """Class indices with all their digits, until they are checked: JAX cuts int64 to 32 bits."""
+    if isinstance(labels, jax.Array):
+        return labels
+    traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(labels))
+    return _array("labels", labels, name, jnp if traced else np)
+
+
+def _array(argument: str, value: Any, name: str | None, of: Any = jnp) -> Any:
+    try:
+        return of.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise _checks.no_numbers(argument, name, error) from None
 
 
 def _pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
@@ -154,11 +168,12 @@ def sparse_softmax_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out:
 
 def _host(function: Callable[..., Any], labels: Any, logits: Any) -> tuple[float, Any]:
     mean, gradient = function(labels=np.asarray(labels), logits=np.asarray(logits))
-    return mean, jnp.asarray(gradient)
+    return mean, jax.device_put(gradient, logits.sharding if logits.committed else None)
 
 
 def _mean(loss: Any, gradient: Any) -> tuple[Any, Any]:
-    return jnp.mean(loss), gradient / max(loss.size, 1)
+    wide = gradient.astype(jnp.promote_types(gradient.dtype, jnp.float32))  # in float16 a large size is infinite
+    return jnp.mean(loss), (wide / max(loss.size, 1)).astype(gradient.dtype)
 
 
 # --- optax's signatures ----------------------------------------------------------------------------------------------
@@ -258,7 +273,7 @@ def softmax_cross_entropy(logits: Any, labels: Any, axis: Any = -1, where: Any =
     """
     z, x = _checked(labels, logits)
     axes = _axes(z.shape, x.shape, axis)
-    z, mask = jnp.broadcast_to(z, x.shape), _mask(where, x.shape, axes)
+    z, mask = jnp.broadcast_to(z, x.shape), _mask(where, x, axes)
     with jax.named_scope("softmax_cross_entropy"):
         if mask is not None:
             z = jnp.where(mask, z, jnp.zeros_like(z))
@@ -270,9 +285,8 @@ def softmax_cross_entropy_with_integer_labels(logits: Any, labels: Any, axis: An
 
     Parameters, errors, special values and accuracy are those of :func:`softmax_cross_entropy`, but ``labels`` are the
     index of the right class of each row, of any integer dtype and the shape of logits without ``axis``; with several
-    axes it counts along the last of them first. An index that
-    is no class is a ``ValueError``, where its value is known, else it gives nan. The loss of a right class that
-    ``where`` leaves out is inf.
+    axes it counts along the last of them first. An index that is no class is a ``ValueError``, where its value is
+    known, else it gives nan. The loss of a right class that ``where`` leaves out is inf.
 
     Examples
     --------
@@ -283,14 +297,17 @@ def softmax_cross_entropy_with_integer_labels(logits: Any, labels: Any, axis: An
     """
     y, x = _checked(labels, logits, indices=True)
     axes = _axes(x.shape, x.shape, axis)
-    mask = _mask(where, x.shape, axes)
+    mask = _mask(where, x, axes)
     with jax.named_scope("softmax_cross_entropy_with_integer_labels"):
         y, _ = _sparse_pair(y, _classes_last(x, axes))
         return _masked(x, y, axes, mask)
 
 
 def _axes(labels: Any, logits: Any, axis: Any) -> tuple[int, ...]:
-    return tuple(_checks.softmax_shapes(labels, logits, one) for one in (axis if isinstance(axis, tuple) else (axis,)))
+    several = axis if isinstance(axis, tuple) else (axis,)
+    axes = tuple(_checks.softmax_shapes(labels, logits, one) % len(logits) for one in several)
+    _checks.axes_once(axes)
+    return axes
 
 
 def _classes_last(array: Any, axes: tuple[int, ...]) -> Any:
@@ -300,20 +317,22 @@ def _classes_last(array: Any, axes: tuple[int, ...]) -> Any:
     return array.reshape(*batch, math.prod(array.shape[len(batch) :]))
 
 
-def _mask(where: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
-    """The classes to include, in the shape of the logits; a mask of rows includes all classes of a row."""
+def _mask(where: Any, x: Any, axes: tuple[int, ...]) -> Any:
+    """The classes to include, shaped and sharded as the logits; a mask of rows includes all classes of a row."""
     if where is None:
         return None
     where = jnp.asarray(where, bool)
-    if where.ndim != len(shape) and where.ndim == len(shape) - len(axes):
+    if where.ndim != x.ndim and where.ndim == x.ndim - len(axes):
         where = jnp.expand_dims(where, axes)
-    _checks.mask_fits(where.shape, shape)
-    return jnp.broadcast_to(where, shape)
+    _checks.mask_fits(where.shape, x.shape)
+    return jnp.broadcast_to(where, x.shape) | jnp.zeros_like(x, bool)
 
 
 def _masked(x: Any, z: Any, axes: tuple[int, ...], mask: Any) -> Any:
-    """The losses of the classes included; 0 for a row of none."""
+    """The losses of the classes included; 0 for a row of none, whose logits are made 0 to keep nan out altogether."""
     if mask is None:
         return _jax.softmax_loss(_classes_last(x, axes), z)
-    loss = _jax.softmax_loss(_classes_last(jnp.where(mask, x, -jnp.inf), axes), z)
-    return jnp.where(jnp.any(mask, axis=axes), loss, jnp.zeros_like(loss))
+    some = jnp.any(mask, axis=axes, keepdims=True)
+    x = jnp.where(mask, x, jnp.where(some, -jnp.inf, 0).astype(x.dtype))
+    loss = _jax.softmax_loss(_classes_last(x, axes), z)
+    return jnp.where(jnp.squeeze(some, axes), loss, jnp.zeros_like(loss))

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from . import _checks, losses, softmax, ufuncs
@@ -67,8 +66,8 @@ def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any
     with tf.name_scope(name or "logistic_loss") as scope:
         x, z = _pair(labels, logits, name)
         weight = _tensor("pos_weight", pos_weight, _NUMBERS)
-        if tf.executing_eagerly():
-            _checks.pos_weight(ops.array(weight), np.broadcast_to(0.0, x.shape), name)
+        if x.shape.rank is not None and weight.shape.rank is not None:
+            _checks.weight_fits(weight.shape, x.shape, name)
         return _named(ops.weighted_loss(x, z, weight), scope)
 
 
@@ -186,8 +185,8 @@ def _pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
 
 def _softmax_pair(labels: Any, logits: Any, axis: int, name: str | None = None) -> tuple[Any, Any, int]:
     x, z = _tensors(labels, logits, name)
-    if x.shape.is_fully_defined() and z.shape.is_fully_defined():
-        axis = _checks.softmax_shapes(z.shape, x.shape, axis, name)
+    if x.shape.rank is not None:
+        axis = _checks.softmax_shapes(() if z.shape.rank is None else z.shape, x.shape, axis, name)
     z = z if z.dtype.is_floating else tf.cast(z, tf.float32)  # further on, integers are class indices
     return x, z if z.shape.is_fully_defined() and z.shape == x.shape else tf.broadcast_to(z, tf.shape(x)), axis
 
@@ -206,9 +205,9 @@ def _sparse_pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any
             "`labels.shape` must equal `logits.shape` except for the last dimension. "
             f"Received: labels.shape={y.shape} and logits.shape={x.shape}. Reshape one."
         )
-    if x.shape.is_fully_defined() and y.shape.is_fully_defined():
-        _checks.sparse_shapes(y.shape, x.shape, name)
-        if not tf.is_symbolic_tensor(y):
+    if x.shape.rank is not None:
+        _checks.softmax_shapes((), x.shape, -1, name)
+        if x.shape[-1] is not None and not tf.is_symbolic_tensor(y):
             _checks.known_classes(ops.array(y), x.shape[-1], name)
     return x, tf.cast(_of_shape(y, x.shape[:-1], lambda: tf.shape(x)[:-1]), tf.int64)
 
