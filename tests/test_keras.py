@@ -5,6 +5,7 @@ The values of Keras's own tests (keras/src/losses/losses_test.py; Apache License
 
 import importlib.util
 import json
+import math
 import os
 import pathlib
 import re
@@ -76,6 +77,16 @@ def test_smoothing_counts_the_classes_of_the_axis():
     np.testing.assert_array_equal(got, losses.categorical_crossentropy(LABELS[1], X, label_smoothing=0.2))
 
 
+def test_smoothing_counts_classes_known_only_when_they_run():
+    """As many as this batch has, in TensorFlow's graphs."""
+    tf = pytest.importorskip("tensorflow")
+    loss = losses.CategoricalCrossentropy(label_smoothing=0.2)
+    traced = tf.function(loss, input_signature=[tf.TensorSpec((None, None)), tf.TensorSpec((None, None))])
+    for classes in (3, 4):
+        got = traced(tf.constant(LABELS[1][:, :classes]), tf.constant(X[:, :classes]))
+        np.testing.assert_allclose(got, loss(LABELS[1][:, :classes], X[:, :classes]), rtol=1e-6)
+
+
 def test_axes():
     rows = X.reshape(2, 3, 4)
     moved = np.moveaxis(rows, -1, 1)
@@ -117,6 +128,20 @@ def test_values_of_keras_own_tests():
     assert float(losses.SparseCategoricalCrossentropy(ignore_class=-1)(labels, x)) == pytest.approx(1.48012, rel=1e-5)
     each = losses.SparseCategoricalCrossentropy(ignore_class=-1, reduction=None)(labels, x)
     np.testing.assert_allclose(each, [[0, 1.48012]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("weight", [None, (4,), (4, 4)], ids=str)
+@pytest.mark.parametrize("cls", CLASSES[:2])
+def test_a_last_axis_of_one_is_dropped_from_long_arrays(cls, weight):
+    """Else a weight for each sample would be one for each step, silently where there are as many of both."""
+    x, z = X[:4, :, None], LABELS[1][:4]
+    weight = None if weight is None else np.arange(np.prod(weight), dtype="f").reshape(weight)
+    for reduction in ("sum_over_batch_size", "sum", None):
+        for labels, logits in ((z, x), (z[..., None], x[..., 0])):
+            got = cls(reduction=reduction)(labels, logits, sample_weight=weight)
+            want = keras_of(cls, reduction=reduction)(labels, logits, sample_weight=weight)
+            np.testing.assert_allclose(np.asarray(got), np.asarray(want), rtol=2e-6)
+            assert got.shape == want.shape
 
 
 def test_ranks_that_differ_by_a_last_axis_of_one():
@@ -197,9 +222,36 @@ def test_smoothing_out_of_range(cls):
         cls(label_smoothing=1.5)(LABELS[0], X)
 
 
-def test_shapes_and_labels_are_checked():
-    with pytest.raises(ValueError, match="must have the same shape"):
-        losses.BinaryCrossentropy()(np.zeros((6, 3)), X)
+@pytest.mark.parametrize("cls", CLASSES[:2])
+@pytest.mark.parametrize("shape", [(6, 3), (6, 1), (4,), (1, 6, 4)], ids=str)
+def test_shapes_must_be_equal(cls, shape):
+    """Class indices (n, 1) given to the loss of distributions would be labels of every class."""
+    text = f"^y_true must have the shape of y_pred, got {shape} and (6, 4). Reshape one; class indices are for the sparse loss.$"
+    with pytest.raises(ValueError, match=text.replace("(", r"\(").replace(")", r"\)")):
+        cls()(np.zeros(shape), X)
+
+
+@pytest.mark.parametrize("function", [losses.categorical_crossentropy, losses.sparse_categorical_crossentropy])
+def test_an_axis_must_be_one_of_the_logits(function):
+    with pytest.raises(
+        ValueError, match=r"^axis must be an integer from -2 to 1 for logits of shape \(6, 4\), got 2\."
+    ):
+        function(LABELS[1], X, axis=2)
+
+
+@pytest.mark.parametrize(("dtype", "classes"), [("bfloat16", 257), ("float16", 2049)])
+def test_a_dtype_that_does_not_hold_the_class_indices(dtype, classes):
+    """Keras casts labels to the dtype of the loss: 257 would be counted as 256."""
+    x, loss = np.zeros((1, classes + 1), "f"), losses.SparseCategoricalCrossentropy(dtype=dtype)
+    assert float(loss([classes - 1], x[:, 1:])) == pytest.approx(math.log(classes), rel=2**-8)
+    text = rf"^dtype must hold every class index, got {dtype} for logits of shape \(1, {classes + 1}\): Keras casts the labels to it\. Use dtype=\"float32\", or sparse_categorical_crossentropy\.$"
+    with pytest.raises(ValueError, match=text):
+        loss([classes], x)
+
+
+def test_labels_are_checked():
+    with pytest.raises(ValueError, match=r"labels\.shape|labels must have the shape of logits without"):
+        losses.SparseCategoricalCrossentropy()(LABELS[1], X)
     with pytest.raises(ValueError, match=r"labels must be class indices from 0 to 3, got 4 at labels\[1\]"):
         losses.SparseCategoricalCrossentropy()([0, 4, 1, 1, 2, 0], X)
 
