@@ -260,6 +260,23 @@ def test_dask_is_lazy(host):
         xent.sigmoid_cross_entropy_total(labels=x, logits=x)
 
 
+@pytest.mark.parametrize("function", [name for name in xent.__all__ if "cross_entropy" in name])
+def test_dask_refuses_chunks_of_unknown_length(function):
+    """A selection of rows has them: not a number of rows, which the check of shapes would call unequal to itself."""
+    da = pytest.importorskip("dask.array")
+    x = da.ones((4, 3), chunks=(2, 3))
+    rows = x[x[:, 0] > 0]
+    labels, known = (a[:, 0].astype(int) if "sparse" in function else a for a in (rows, x))
+    options = {"pos_weight": 2.0} if "weighted" in function else {}
+    for argument, arguments in (
+        ("logits", {"labels": known, "logits": rows}),
+        ("labels", {"labels": labels, "logits": x}),
+    ):
+        text = f"^{argument} must have chunks of known lengths, got shape \\(nan,.*\\)\\. Call {argument}\\.compute_chunk_sizes\\(\\) first\\.$"
+        with pytest.raises(ValueError, match=text):
+            getattr(xent, function)(**arguments, **options)
+
+
 @pytest.mark.parametrize("host", ["Dask"], indirect=True)
 def test_dask_refuses(host):
     x = host.array(np.zeros((4, 3)))

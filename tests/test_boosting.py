@@ -184,6 +184,10 @@ def test_what_the_hosts_look_for():
         (lambda host: derivatives(host(), np.array([0, 2]), np.zeros(2)), "labels must be from 0 to 1, or nan or -9 if not counted, got 2. Map the classes to 0 and 1."),
         (lambda host: mean(host(), np.array([-1, 1]), np.zeros(2)), "labels must be from 0 to 1, or nan or -9 if not counted, got -1. "),
         (lambda host: derivatives(host(), np.zeros(3), np.zeros((3, 2))), "labels must be one for each margin, got (3,) for margins of shape (3, 2). Give each column of labels an output, or each output a column."),
+        (lambda host: derivatives(host(), np.zeros(4), np.zeros(4), np.ones(3)), "sample_weight must be one for each row, got (3,) for margins of shape (4,). Weigh columns by pos_weight, or train a model for each."),
+        (lambda host: mean(host(), np.zeros(4), np.zeros(4), np.ones((4, 2))), "sample_weight must be one for each row, got (4, 2) for margins of shape (4,). "),
+        (lambda host: derivatives(host([[2], [3]]), np.zeros(2), np.zeros(2)), "pos_weight must broadcast to the shape of logits without enlarging it, got (2, 1) for logits of shape (2,). "),
+        (lambda host: derivatives(host([2, 3]), np.zeros((4, 1)), np.zeros((4, 1))), "pos_weight must broadcast to the shape of logits without enlarging it, got (2,) for logits of shape (4, 1). "),
     ],
 )  # fmt: skip
 def test_bad_input(host, call, text):
