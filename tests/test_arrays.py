@@ -419,6 +419,21 @@ def test_labels_follow_the_logits(host):
         np.testing.assert_array_equal(host.values(got), want)
 
 
+@pytest.mark.parametrize("host", ["array-api-strict"], indirect=True)
+@pytest.mark.parametrize("function", [n for n in xent.__all__ if "cross_entropy" in n and not n.endswith("total")])
+def test_results_are_on_the_device_of_the_logits(host, function):
+    """Also where labels and weights came from NumPy; such arrays do not mix with those of the default device."""
+    device = host.xp.Device("device1")
+    x = np.array([[1.0, 2.0, 40.0]])
+    labels = np.array([1]) if "sparse" in function else np.array([[0.0, 1.0, 0.0]])
+    options = {"pos_weight": [1.0, 2.0, 3.0]} if "weighted" in function else {}
+    got = getattr(xent, function)(labels=labels, logits=host.xp.asarray(x, device=device), **options)
+    want = getattr(xent, function)(labels=labels, logits=x, **options)
+    for one, other in zip(*(r if isinstance(r, tuple) else (r,) for r in (got, want)), strict=True):
+        assert one.device == device
+        np.testing.assert_allclose(one.to_device(host.xp.Device("CPU_DEVICE")), other, rtol=1e-15)
+
+
 @FORMULAS
 @pytest.mark.parametrize(
     ("function", "labels", "logits", "options", "error", "text"),
