@@ -409,3 +409,14 @@ def test_catboost_with_labels_that_are_not_counted(data):
     assert mean(loss, data.y, margins) < 0.65
     last = model.get_evals_result()["learn"]["CatBoostLoss"][-1]
     assert last == pytest.approx(mean(loss, y, margins), rel=1e-9)
+
+
+@without_numba
+def test_catboost_in_a_grid_search(data):
+    catboost = pytest.importorskip("catboost")
+    search = pytest.importorskip("sklearn.model_selection").GridSearchCV
+    loss, params = CatBoostLoss(), {"iterations": 2, "verbose": False, "allow_writing_files": False}
+    model = catboost.CatBoostRegressor(**params, loss_function=loss, eval_metric=loss)
+    assert search(model, {"learning_rate": [1e-6, 0.5]}, cv=2).fit(data.X, data.y).best_params_ == {
+        "learning_rate": 0.5
+    }

@@ -165,6 +165,10 @@ class CatBoostLoss(_Loss):
            [ 4.24835426e-18, -4.24835426e-18]])
     """
 
+    def __deepcopy__(self, memo: Any) -> CatBoostLoss:
+        """Return self: CatBoost's models copy their arguments, and scikit-learn's ``clone`` asks for the same."""
+        return self
+
     def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> np.ndarray:
         """Return the first and second derivatives of the negative loss, a row for each sample."""
         return -np.stack(self._grad_and_hess(targets, approxes, weights), axis=1)
