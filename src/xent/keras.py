@@ -102,7 +102,8 @@ def categorical_crossentropy(
     _logits_only(from_logits)
     y_true, y_pred = _pair(y_true, y_pred)
     axis = softmax_shapes(y_pred.shape, y_pred.shape, axis)
-    y_true = _smoothed(y_true, label_smoothing, ops.shape(y_pred)[axis])
+    shape: Any = ops.shape(y_pred)
+    y_true = _smoothed(y_true, label_smoothing, shape[axis])
     return softmax_cross_entropy_with_logits(labels=y_true, logits=y_pred, axis=axis)
 
 
@@ -294,4 +295,5 @@ def _same_rank(a: Any, b: Any) -> tuple[Any, Any]:
 def _smoothed(y_true: Any, smoothing: float, parts: Any) -> Any:
     if not 0 <= smoothing <= 1:
         raise ValueError(f"label_smoothing must be from 0 to 1, got {smoothing}. 0 leaves the labels as they are.")
-    return y_true * (1 - smoothing) + smoothing / ops.cast(parts, y_true.dtype) if smoothing else y_true
+    parts = ops.cast(parts, y_true.dtype)
+    return y_true * (1 - smoothing) + smoothing / parts if smoothing else y_true
