@@ -108,9 +108,27 @@ def _namespace(x: Any) -> Any:
     return x.__array_namespace__() if hasattr(x, "__array_namespace__") else sys.modules[_dispatch.origin(x)]
 
 
+def _beside(array: Any, like: Any) -> Any:
+    """The array, on the device of another; CuPy's has no such method where the current device is the one meant."""
+    return array.to_device(like.device) if hasattr(like, "to_device") else array
+
+
+class _Operations:
+    """The functions of an array's library, where the one that takes no array makes one on the device of it."""
+
+    def __init__(self, like: Any) -> None:
+        self._like = like
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_namespace(self._like), name)
+
+    def arange(self, stop: int) -> Any:
+        return _beside(_namespace(self._like).arange(stop), self._like)
+
+
 def _wide(arrays: tuple[Any, ...], *formulas: Callable[..., Any]) -> list[Any]:
     """The formulas of the arrays in float64; what they select away may overflow."""
-    xp = _namespace(arrays[0])
+    xp = _Operations(arrays[0])
     wide = [xp.asarray(a, dtype=xp.float64) for a in arrays]
     with np.errstate(all="ignore"):
         return [formula(xp, *wide) for formula in formulas]
@@ -162,7 +180,7 @@ def _array(argument: str, value: Any, like: Any, kinds: tuple[str, ...], name: s
             _checks.prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. "
             f"Convert with {xp.__name__}.asarray({argument}, dtype={xp.__name__}.{hint})."
         )
-    return xp.asarray(array)
+    return _beside(xp.asarray(array), like)
 
 
 def _pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:

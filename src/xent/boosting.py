@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _means
+from . import _checks, _means
 from .losses import sigmoid_cross_entropy_grad_and_hess, weighted_cross_entropy_with_logits
 
 __all__ = ["NOT_COUNTED", "CatBoostLoss", "LightGBMLoss", "XGBoostLoss"]
@@ -48,6 +48,7 @@ class _Loss:
     def _grad_and_hess(self, labels: Any, margins: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray]:
         """The derivatives, of the dtype of the margins."""
         margins, labels, counted, weight = _unpacked(labels, margins, sample_weight)
+        _checks.pos_weight_fits(np.asarray(self.pos_weight), margins)
         if np.all(np.equal(self.pos_weight, 1)):
             gradient, hessian = sigmoid_cross_entropy_grad_and_hess(labels=labels, logits=margins)
         else:  # part by part: of a hard label one is 0 and the other keeps its digits
@@ -164,6 +165,10 @@ class CatBoostLoss(_Loss):
            [ 4.24835426e-18, -4.24835426e-18]])
     """
 
+    def __deepcopy__(self, memo: Any) -> CatBoostLoss:
+        """Return self: CatBoost's models copy their arguments, and scikit-learn's ``clone`` asks for the same."""
+        return self
+
     def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> np.ndarray:
         """Return the first and second derivatives of the negative loss, a row for each sample."""
         return -np.stack(self._grad_and_hess(targets, approxes, weights), axis=1)
@@ -201,7 +206,13 @@ def _unpacked(labels: Any, margins: Any, weight: Any) -> tuple[np.ndarray, np.nd
         )
     if weight is None or np.size(weight) == 0:  # XGBoost has no None
         return margins, labels, counted, None
-    return margins, labels, counted, np.asarray(weight, np.float64).reshape(-1, *[1] * (margins.ndim - 1))
+    weight = np.asarray(weight, np.float64)
+    if weight.size != len(margins):
+        raise ValueError(
+            f"sample_weight must be one for each row, got {weight.shape} for margins of shape {margins.shape}. "
+            "Weigh columns by pos_weight, or train a model for each."
+        )
+    return margins, labels, counted, weight.reshape(-1, *[1] * (margins.ndim - 1))
 
 
 def _selected(counted: np.ndarray, values: np.ndarray, like: np.ndarray) -> np.ndarray:

@@ -18,26 +18,26 @@ from .exact import ExactSum
 
 def sigmoid_cross_entropy_with_logits(*, labels: Any, logits: Any, name: str | None = None) -> Any:
     """Return :func:`xent.sigmoid_cross_entropy_with_logits` of Dask arrays."""
-    labels, logits = _aligned(*_checks.pair(labels, logits, name))
+    labels, logits = _aligned(*_checks.pair(*_known(labels, logits), name))
     return ufuncs.sigmoid_cross_entropy(logits, labels)
 
 
 def sigmoid_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> Any:
     """Return :func:`xent.sigmoid_cross_entropy_value_and_grad` of Dask arrays."""
-    labels, logits = _aligned(*_checks.pair(labels, logits))
+    labels, logits = _aligned(*_checks.pair(*_known(labels, logits)))
     return da.apply_gufunc(ufuncs.sigmoid_cross_entropy_value_and_grad, "(),()->(),()", logits, labels)
 
 
 def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Any) -> Any:
     """Return :func:`xent.sigmoid_cross_entropy_grad_and_hess` of Dask arrays."""
-    labels, logits = _aligned(*_checks.pair(labels, logits))
+    labels, logits = _aligned(*_checks.pair(*_known(labels, logits)))
     return da.apply_gufunc(ufuncs.sigmoid_cross_entropy_grad_and_hess, "(),()->(),()", logits, labels)
 
 
 def sigmoid_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out: None = None) -> tuple[Any, Any]:
     """Return :func:`xent.sigmoid_cross_entropy_mean_and_grad` of Dask arrays, the mean as one of rank 0."""
     _no_place(out)
-    labels, logits = _aligned(*_checks.pair(labels, logits))
+    labels, logits = _aligned(*_checks.pair(*_known(labels, logits)))
     gradient = da.map_blocks(_gradient, logits, labels, float(logits.size), dtype=logits.dtype)
     return _mean(ufuncs.sigmoid_cross_entropy(logits, labels)), gradient
 
@@ -49,20 +49,20 @@ def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
 
 def weighted_cross_entropy_with_logits(*, labels: Any, logits: Any, pos_weight: Any, name: str | None = None) -> Any:
     """Return :func:`xent.weighted_cross_entropy_with_logits` of Dask arrays."""
-    labels, logits = _aligned(*_checks.pair(labels, logits, name))
+    labels, logits = _aligned(*_checks.pair(*_known(labels, logits), name))
     return ufuncs.weighted_sigmoid_cross_entropy(logits, labels, _checks.pos_weight(pos_weight, logits, name))
 
 
 def softmax_cross_entropy_with_logits(*, labels: Any, logits: Any, axis: int = -1, name: str | None = None) -> Any:
     """Return :func:`xent.softmax_cross_entropy_with_logits` of Dask arrays."""
-    labels, logits, axis = _checks.softmax_pair(labels, logits, axis, name)
+    labels, logits, axis = _checks.softmax_pair(*_known(labels, logits), axis, name)
     labels, logits = _aligned(labels, logits)
     return ufuncs.softmax_cross_entropy(logits, labels, axis=axis)
 
 
 def softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any, axis: int = -1) -> Any:
     """Return :func:`xent.softmax_cross_entropy_value_and_grad` of Dask arrays."""
-    labels, logits, axis = _checks.softmax_pair(labels, logits, axis)
+    labels, logits, axis = _checks.softmax_pair(*_known(labels, logits), axis)
     labels, logits = _aligned(labels, logits)
     return ufuncs.softmax_cross_entropy_value_and_grad(logits, labels, axes=[(axis,), (axis,), (), (axis,)])
 
@@ -72,7 +72,7 @@ def softmax_cross_entropy_mean_and_grad(
 ) -> tuple[Any, Any]:
     """Return :func:`xent.softmax_cross_entropy_mean_and_grad` of Dask arrays, the mean as one of rank 0."""
     _no_place(out)
-    labels, logits, axis = _checks.softmax_pair(labels, logits, axis)
+    labels, logits, axis = _checks.softmax_pair(*_known(labels, logits), axis)
     labels, logits = _aligned(labels, logits)
     axes = [(axis,), (axis,), (), (), (axis,)]
     return _mean_and_grad(_core.softmax_cross_entropy_value_and_grad_divided, logits, labels, axes)
@@ -80,22 +80,33 @@ def softmax_cross_entropy_mean_and_grad(
 
 def sparse_softmax_cross_entropy_with_logits(*, labels: Any, logits: Any, name: str | None = None) -> Any:
     """Return :func:`xent.sparse_softmax_cross_entropy_with_logits` of Dask arrays."""
-    labels, logits = _aligned(*_checks.sparse_pair(labels, logits, name))
+    labels, logits = _aligned(*_checks.sparse_pair(*_known(labels, logits), name))
     return ufuncs.sparse_softmax_cross_entropy(logits, labels)
 
 
 def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> Any:
     """Return :func:`xent.sparse_softmax_cross_entropy_value_and_grad` of Dask arrays."""
-    labels, logits = _aligned(*_checks.sparse_pair(labels, logits))
+    labels, logits = _aligned(*_checks.sparse_pair(*_known(labels, logits)))
     return ufuncs.sparse_softmax_cross_entropy_value_and_grad(logits, labels)
 
 
 def sparse_softmax_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out: None = None) -> tuple[Any, Any]:
     """Return :func:`xent.sparse_softmax_cross_entropy_mean_and_grad` of Dask arrays, the mean as one of rank 0."""
     _no_place(out)
-    labels, logits = _aligned(*_checks.sparse_pair(labels, logits))
+    labels, logits = _aligned(*_checks.sparse_pair(*_known(labels, logits)))
     axes = [(-1,), (), (), (), (-1,)]
     return _mean_and_grad(_core.sparse_softmax_cross_entropy_value_and_grad_divided, logits, labels, axes)
+
+
+def _known(labels: Any, logits: Any) -> tuple[Any, Any]:
+    """Refuse chunks of unknown length, as a selection of rows has them: the shapes could not be compared."""
+    for argument, value in (("labels", labels), ("logits", logits)):
+        if isinstance(value, da.Array) and np.isnan(value.shape).any():
+            raise ValueError(
+                f"{argument} must have chunks of known lengths, got shape {value.shape}. "
+                f"Call {argument}.compute_chunk_sizes() first."
+            )
+    return labels, logits
 
 
 def _aligned(labels: Any, logits: Any) -> tuple[Any, Any]:

@@ -9,14 +9,18 @@ Import this module before a model that was saved with these losses is loaded: th
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
 from keras import ops
 from keras.src.backend import set_keras_mask  # how a loss tells its base class what it ignores has no public name
 
+from ._checks import softmax_shapes
 from .losses import sigmoid_cross_entropy_with_logits
 from .softmax import softmax_cross_entropy_with_logits, sparse_softmax_cross_entropy_with_logits
+
+_CLASSES = {"bfloat16": 2**8 + 1, "float16": 2**11 + 1}  # whose indices a narrow dtype holds
 
 _registered = keras.saving.register_keras_serializable(package="xent")
 
@@ -35,7 +39,8 @@ def binary_crossentropy(
     Parameters
     ----------
     y_true : array_like
-        Labels of the shape of ``y_pred``, of whose dtype they become; either may lack a last axis of one element.
+        Labels of the shape of ``y_pred``, of whose dtype they become. Where one of both has a last axis of one element
+        more, a vector gets it and a longer array loses it, as in Keras.
     y_pred : array_like
         Logits: float16, bfloat16, float32 or float64.
     from_logits : bool
@@ -62,8 +67,8 @@ def binary_crossentropy(
     4.139937e-08
     """
     _logits_only(from_logits)
-    y_true, y_pred = _same_rank(*_tensors(y_true, y_pred))
-    y_true = _smoothed(y_true, label_smoothing, 0.5)
+    y_true, y_pred = _pair(y_true, y_pred)
+    y_true = _smoothed(y_true, label_smoothing, 2)
     return ops.mean(sigmoid_cross_entropy_with_logits(labels=y_true, logits=y_pred), axis=axis)
 
 
@@ -95,9 +100,10 @@ def categorical_crossentropy(
     4.248354e-18
     """
     _logits_only(from_logits)
-    y_true, y_pred = _same_rank(*_tensors(y_true, y_pred))
-    if label_smoothing:
-        y_true = _smoothed(y_true, label_smoothing, 1 / y_pred.shape[axis])
+    y_true, y_pred = _pair(y_true, y_pred)
+    axis = softmax_shapes(y_pred.shape, y_pred.shape, axis)
+    shape: Any = ops.shape(y_pred)
+    y_true = _smoothed(y_true, label_smoothing, shape[axis])
     return softmax_cross_entropy_with_logits(labels=y_true, logits=y_pred, axis=axis)
 
 
@@ -140,11 +146,11 @@ def sparse_categorical_crossentropy(
     4.248354e-18
     """
     _logits_only(from_logits)
-    y_pred = ops.moveaxis(ops.convert_to_tensor(y_pred), axis, -1)
-    y_true = ops.convert_to_tensor(y_true)
-    if len(y_true.shape) == len(y_pred.shape):
+    y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+    axis = softmax_shapes(y_pred.shape, y_pred.shape, axis)
+    if len(y_true.shape) == len(y_pred.shape) and y_true.shape[axis] == 1:
         y_true = ops.squeeze(y_true, axis)
-    y_true = ops.cast(y_true, "int32")
+    y_true, y_pred = ops.cast(y_true, "int32"), ops.moveaxis(y_pred, axis, -1)
     if ignore_class is None:
         return sparse_softmax_cross_entropy_with_logits(labels=y_true, logits=y_pred)
     counts = ops.not_equal(y_true, ignore_class)
@@ -245,6 +251,16 @@ class SparseCategoricalCrossentropy(_FromLogits):
         options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
         super().__init__(sparse_categorical_crossentropy, reduction, name, dtype, **options)
 
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the losses, of labels that the base class has cast to the loss's dtype."""
+        losses, y_pred = super().call(y_true, y_pred), ops.convert_to_tensor(y_pred)
+        if (y_pred.shape[self._options["axis"]] or 0) > _CLASSES.get(self.dtype, math.inf):
+            raise ValueError(
+                f"dtype must hold every class index, got {self.dtype} for logits of shape {tuple(y_pred.shape)}: Keras "
+                'casts the labels to it. Use dtype="float32", or sparse_categorical_crossentropy.'
+            )
+        return losses
+
 
 def _logits_only(from_logits: Any) -> None:
     if from_logits is not True:
@@ -254,21 +270,30 @@ def _logits_only(from_logits: Any) -> None:
         )
 
 
-def _tensors(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+def _pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Labels and logits of one dtype and one shape, as far as the shapes are known."""
     y_pred = ops.convert_to_tensor(y_pred)
-    return ops.cast(y_true, y_pred.dtype), y_pred
-
-
-def _same_rank(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Give either a last axis of one element that the other has: labels (n,) go with the logits (n, 1) of a layer."""
-    if len(y_true.shape) + 1 == len(y_pred.shape) and y_pred.shape[-1] == 1:
-        return ops.expand_dims(y_true, -1), y_pred
-    if len(y_pred.shape) + 1 == len(y_true.shape) and y_true.shape[-1] == 1:
-        return y_true, ops.expand_dims(y_pred, -1)
+    y_true, y_pred = _same_rank(ops.cast(y_true, y_pred.dtype), y_pred)
+    labels, logits = tuple(y_true.shape), tuple(y_pred.shape)
+    if len(labels) != len(logits) or any(a != b for a, b in zip(labels, logits, strict=True) if None not in (a, b)):
+        raise ValueError(
+            f"y_true must have the shape of y_pred, got {labels} and {logits}. Reshape one; class indices are for the "
+            "sparse loss."
+        )
     return y_true, y_pred
 
 
-def _smoothed(y_true: Any, smoothing: float, even: float) -> Any:
+def _same_rank(a: Any, b: Any) -> tuple[Any, Any]:
+    """Settle a last axis of one element that only one has, such that sample weights mean what they mean in Keras."""
+    if len(a.shape) > len(b.shape):
+        return _same_rank(b, a)[::-1]
+    if len(a.shape) + 1 == len(b.shape) and b.shape[-1] == 1:
+        return (ops.expand_dims(a, -1), b) if len(a.shape) < 2 else (a, ops.squeeze(b, -1))
+    return a, b
+
+
+def _smoothed(y_true: Any, smoothing: float, parts: Any) -> Any:
     if not 0 <= smoothing <= 1:
         raise ValueError(f"label_smoothing must be from 0 to 1, got {smoothing}. 0 leaves the labels as they are.")
-    return y_true * (1 - smoothing) + smoothing * even if smoothing else y_true
+    parts = ops.cast(parts, y_true.dtype)
+    return y_true * (1 - smoothing) + smoothing / parts if smoothing else y_true
