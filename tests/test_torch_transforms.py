@@ -149,6 +149,17 @@ def test_the_gradient_with_respect_to_pos_weight():
     assert torch.autograd.gradgradcheck(mine, (leaf(x), leaf(z), w))
 
 
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_the_gradient_with_respect_to_the_weights_of_classes(reduction):
+    """Rows that are ignored have no part in it, also if they hold nan."""
+    x, _ = inputs()
+    x[4] = nan
+    mine = lambda w: ours.cross_entropy(x, IGNORED, w, label_smoothing=0.1, reduction=reduction)  # noqa: E731
+    weights = leaf(W[0])
+    assert torch.autograd.gradcheck(mine, (weights,), check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(mine, (weights,))
+
+
 @pytest.mark.parametrize("wrap", [lambda f: f, watched, eager_backend], ids=["transformed", "watched", "compiled"])
 def test_derivatives_at_0_and_of_hard_labels(wrap):
     """Where |x| and selections have corners: every derivative is that of the smooth function."""

@@ -99,9 +99,12 @@ def _rows(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]
         x, z = wide(x, z)
     else:
         (x,), z = wide(x), one_hot(x, z)
-    if ignored is not None:
-        x, z = torch.where(ignored[..., None], 0, x), torch.where(ignored[..., None], 0, z)
-    return x, z
+    return _kept(x, ignored), _kept(z, ignored)
+
+
+def _kept(rows: Tensor, ignored: Tensor | None) -> Tensor:
+    """Return the rows, 0 where they are ignored."""
+    return rows if ignored is None else torch.where(ignored[..., None], 0, rows)
 
 
 class _Reverse(ValueAndGrad):
@@ -124,12 +127,13 @@ class _Reverse(ValueAndGrad):
         """Scale the gradient; for its own derivative, that of the probabilities."""
         x, z, ignored, gradient = ctx.saved_tensors
         by_value, by_gradient = outer
-        by_value = None if by_value is None else by_value[..., None]
+        by_value = None if by_value is None else _kept(by_value[..., None], ignored)
+        by_gradient = None if by_gradient is None else _kept(by_gradient, ignored)
         by_x = by_z = None
         if ctx.needs_input_grad[0]:
             by_x = chain(x, (by_value, gradient), (_curvature(x, z, ignored, by_gradient), 1))
         if ctx.needs_input_grad[1]:
-            (wx,) = wide(x)
+            (wx,) = wide(_kept(x, ignored))
             by_z = chain(z, (by_value, formulas.softmax_losses(Operations(x), wx)), (_mixed_sum(wx, by_gradient), 1))
         return by_x, by_z, None
 
@@ -142,7 +146,8 @@ class _Softmax(_Reverse):
         """Multiply the tangents with the derivatives of both outputs."""
         x, z, ignored, gradient = ctx.saved_tensors
         by_x, by_z, _ = tangents
-        (wx,) = wide(x)
+        by_z = None if by_z is None else _kept(by_z, ignored)
+        (wx,) = wide(_kept(x, ignored))
         by_losses = None if by_z is None else formulas.softmax_losses(Operations(x), wx)
         value = chain(wx, (by_x, gradient), (by_z, by_losses)).sum(-1).to(x.dtype)
         return value, chain(x, (_curvature(x, z, ignored, by_x), 1), (_mixed(wx, by_z), 1))
