@@ -101,6 +101,17 @@ def test_the_samples_of_the_modules(internal, name):
     assert count > 5
 
 
+@pytest.mark.parametrize("number", range(6))
+def test_the_wrong_samples_of_the_module(internal, number):
+    (info,) = (info for info in internal[1] if info.module_cls is torch.nn.CrossEntropyLoss)
+    wrong = info.module_error_inputs_func(info, device="cpu", dtype=torch.float64, requires_grad=False, training=True)
+    wrong = [given for given in wrong if "floating point type" not in given.error_regex]  # whole probabilities are some
+    assert len(wrong) == 6
+    built, called = wrong[number].module_error_input.constructor_input, wrong[number].module_error_input.forward_input
+    with pytest.raises(wrong[number].error_type, match=r"must (be|have)|is for class indices"):
+        ours.CrossEntropyLoss(*built.args, **built.kwargs)(*called.args, **called.kwargs)
+
+
 @pytest.mark.parametrize("kind", ["BCEWithLogitsLoss", "CrossEntropyLoss"])
 def test_signatures_are_those_of_torch(kind):
     name = {"BCEWithLogitsLoss": "binary_cross_entropy_with_logits", "CrossEntropyLoss": "cross_entropy"}[kind]
@@ -477,6 +488,8 @@ lib, soft, sparse = (
 )
 ERRORS = [
     (lambda: bce([1.0], Z), TypeError, "input must be a torch.Tensor, got list. Convert with torch.as_tensor."),
+    (lambda: bce(None, None), TypeError, "input must be a torch.Tensor, got NoneType. Convert with torch.as_tensor."),
+    (lambda: bce(X, None), TypeError, "target must be a torch.Tensor, got NoneType. Convert with torch.as_tensor."),
     (lambda: bce(X, [1.0]), TypeError, "target must be a torch.Tensor, got list. Convert with torch.as_tensor."),
     (lambda: bce(X, Z, [1.0]), TypeError, "weight must be a torch.Tensor, got list. Convert with torch.as_tensor."),
     (lambda: bce(X, Z[:2]), ValueError, "target must have the shape of input, got target of shape (2, 3) for input of shape (4, 3). Reshape one."),
@@ -490,17 +503,22 @@ ERRORS = [
     (lambda: bce(X, Z, pos_weight=torch.ones(2, 4, 3)), RuntimeError, "pos_weight must broadcast to the shape of input without enlarging it, got (2, 4, 3) for input"),
     (lambda: bce(X, Z, reduction="avg"), ValueError, "reduction must be 'mean', 'sum' or 'none', got 'avg'. Pass one of them."),
     (lambda: ce(X, Y[:2]), ValueError, "target must have class indices of shape (4,), or probabilities of the shape of input, (4, 3), got shape (2,). Reshape one."),
+    (lambda: ce(X, Z[:, :2].long()), RuntimeError, "target must have class indices of shape (4,), or probabilities of the shape of input, (4, 3), got shape (4, 2). Reshape one."),
     (lambda: ce(torch.tensor(1.0), Y), ValueError, "input must have at least one class, of shape (C), (N, C) or (N, C, ...), got (). Pass one logit per class."),
     (lambda: ce(X[:, :0], Y), ValueError, "input must have at least one class, of shape (C), (N, C) or (N, C, ...), got (4, 0)."),
     (lambda: ce(X, Y.float()), RuntimeError, "target must be integer class indices, or have the shape of input, (4, 3), got dtype torch.float32 and shape (4,). Convert with target.long()."),
     (lambda: ce(X, Y + 1), IndexError, "target must be class indices from 0 to 2, got 3 at target[2]. Correct it, or drop the row."),
     (lambda: ce(X, Y, torch.ones(2)), RuntimeError, "weight must have shape (3,), one for each class, got (2,). Reshape it."),
     (lambda: ce(X, Y, label_smoothing=1.5), RuntimeError, "label_smoothing must be from 0 to 1, got 1.5. It is a share of each target."),
+    (lambda: ce(X, Y, label_smoothing="a"), TypeError, "label_smoothing must be a number, got 'a'. It is a share of each target."),
+    (lambda: ce(X, Y, ignore_index=1.5), TypeError, "ignore_index must be an integer of 64 bits, got 1.5. Pass a class index."),
+    (lambda: ce(X, Y, ignore_index=2**63), TypeError, "ignore_index must be an integer of 64 bits, got 9223372036854775808. Pass"),
     (lambda: ce(X, Z, ignore_index=1), RuntimeError, "ignore_index is for class indices, got 1 with probabilities. Leave it out, and drop the rows to ignore."),
     (lambda: lib(X, None, name="n"), ValueError, "n: both labels and logits must be provided, labels missing. Pass both."),
     (lambda: lib(X, Z[0], name="n"), ValueError, "n: logits and labels must have the same shape, got (4, 3) and (3,)."),
     (lambda: lib(X.long(), Z, name="n"), TypeError, "n: logits must be float16, bfloat16, float32 or float64, got dtype torch.int64. Convert with logits.to(...)."),
     (lambda: lib(X, Z.to_sparse(), name="n"), TypeError, "n: labels must be a dense tensor, got layout torch.sparse_coo."),
+    (lambda: lib(X, "a"), TypeError, "labels must be a torch.Tensor, got str. Convert with torch.as_tensor."),
     (lambda: ours.sigmoid_cross_entropy_with_logits(logits=[1.0], labels=[1.0]), TypeError, "logits must be a torch.Tensor, got list."),
     (lambda: xent.weighted_cross_entropy_with_logits(logits=X, labels=Z, pos_weight=[1, 2]), ValueError, "pos_weight must broadcast to the shape of logits without enlarging it, got (2,) for logits of shape (4, 3)."),
     (lambda: soft(X, Z[:2]), ValueError, "labels must have the shape of logits, or broadcast to it without enlarging it, got (2, 3) for logits of shape (4, 3)."),

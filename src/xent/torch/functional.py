@@ -6,7 +6,17 @@ import torch
 from torch.nn import _reduction
 
 from . import _sigmoid, _softmax
-from ._checks import TORCHS, all_counted, class_axis, class_weight, known_classes, same_shape, smoothing, tensors
+from ._checks import (
+    TORCHS,
+    all_counted,
+    class_axis,
+    class_weight,
+    ignored_index,
+    known_classes,
+    same_shape,
+    smoothing,
+    tensors,
+)
 from ._checks import weight as expanded
 from ._eager import eager, has_kernel, promoted, reduced, summed
 from ._operations import wide
@@ -159,6 +169,7 @@ def cross_entropy(
         class_weight(weight, x.shape[-1], x)
         plain = plain and has_kernel(weight)
     smoothing(label_smoothing)
+    ignore_index = ignored_index(ignore_index)
     if indices:
         return _of_indices(x, target.to(torch.int64), plain, weight, ignore_index, reduction, label_smoothing)
     if ignore_index >= 0:
