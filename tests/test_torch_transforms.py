@@ -413,6 +413,27 @@ def test_the_bounds_of_the_sigmoid_losses(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_the_bounds_of_a_gradient_with_pos_weight(dtype):
+    """Put together of two gradients of the kernels."""
+    random = torch.Generator().manual_seed(0)
+    reach = 15.0 if dtype is torch.float16 else 85.0
+    x = torch.empty(50_000, dtype=torch.float64).uniform_(-reach, reach, generator=random).to(dtype)
+    w = (torch.rand(x.shape, generator=random) * 3).to(dtype)
+    x[:6], w[:6] = torch.tensor([inf, -inf, inf, -inf, 3, 0]), torch.tensor([0, 0, 2, 2, 0, 0])
+    soft = torch.rand(x.shape, generator=random, dtype=torch.float64).to(dtype)
+    for z in (torch.zeros_like(x), torch.ones_like(x), soft):
+        one = leaf(x)
+        ours.binary_cross_entropy_with_logits(one, z, pos_weight=w, reduction="sum").backward()
+        double = [t.double().numpy() for t in (x, z, w)]
+        at_0, at_1 = (
+            xent.sigmoid_cross_entropy_value_and_grad(logits=double[0], labels=np.full(x.shape, label))[1]
+            for label in (0, 1)
+        )
+        terms = np.stack([(1 - double[1]) * at_0, double[1] * double[2] * at_1])
+        assert ulps(one.grad, terms.sum(0), abs(terms).max(0), dtype) <= BOUNDS[dtype][1]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("soft", [False, True], ids=["classes", "distributions"])
 def test_the_bounds_of_the_softmax_losses(dtype, soft):
     name = "softmax_cross_entropy_with_logits" if soft else "sparse_softmax_cross_entropy_with_logits"
