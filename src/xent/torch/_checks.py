@@ -33,7 +33,7 @@ TORCHS = Names("input", "target", NotImplementedError, RuntimeError)
 
 def tensors(names: Names, logits: Any, labels: Any, dtypes: tuple = LABELS, name: str | None = None) -> bool:
     """Refuse what is not a dense real tensor of a known dtype, and two devices; return if the kernels can have both."""
-    plain = logits is not None and labels is not None and has_kernel(logits, labels)
+    plain = isinstance(logits, Tensor) and isinstance(labels, Tensor) and has_kernel(logits, labels)
     if plain and logits.dtype in LOGITS and labels.dtype in dtypes:
         return True
     _tensor(names, names.logits, logits, LOGITS, "float16, bfloat16, float32 or float64", name)
