@@ -1,13 +1,8 @@
-"""PyTorch, eager: the bits of NumPy, torch's own samples, its defects, and errors. No other framework is imported."""
+"""PyTorch, eager: the bits of NumPy, and backward. No other framework is imported."""
 
-import copy
 import doctest
 import importlib
-import inspect
-import itertools
 import math
-import pickle
-import warnings
 
 import numpy as np
 import pytest
@@ -20,7 +15,6 @@ import torch.nn.functional as F  # noqa: E402
 import xent  # noqa: E402
 import xent.torch as ours  # noqa: E402
 from oracle import bits  # noqa: E402
-from test_losses import EDGES, LN2  # noqa: E402
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 inf, nan = math.inf, math.nan
@@ -50,114 +44,14 @@ def leaf(tensor):
     return tensor.detach().clone().requires_grad_()
 
 
-# --- torch's own samples ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("module", ["functional", "modules"])
+def test_docstrings(module):
+    failures, tried = doctest.testmod(importlib.import_module(f"xent.torch.{module}"))
+    assert failures == 0
+    assert tried > 2
 
 
-@pytest.fixture(scope="module")
-def internal():
-    """What torch tests itself with."""
-    pytest.importorskip("expecttest")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from torch.testing._internal import common_methods_invocations, common_modules
-    return common_methods_invocations.op_db, common_modules.module_db
-
-
-def compare(mine, theirs, tensors):
-    """Both values and all gradients."""
-    one, other = [leaf(t) for t in tensors], [leaf(t) for t in tensors]
-    got, want = mine(*one), theirs(*other)
-    torch.testing.assert_close(got, want)
-    got.sum().backward()
-    want.sum().backward()
-    for a, b in zip(one, other, strict=True):
-        torch.testing.assert_close(a.grad, b.grad)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("name", ["binary_cross_entropy_with_logits", "cross_entropy"])
-def test_the_samples_of_the_functions(internal, name, dtype):
-    (op,) = (op for op in internal[0] if op.name == f"nn.functional.{name}")
-    count = 0
-    for given in op.sample_inputs("cpu", dtype, requires_grad=False):
-        mine, theirs = (
-            lambda x, f=f, given=given: f(x, *given.args, **given.kwargs) for f in (getattr(ours, name), op.op)
-        )
-        compare(mine, theirs, [given.input])
-        count += 1
-    assert count > 20
-
-
-@pytest.mark.parametrize("name", ["BCEWithLogitsLoss", "CrossEntropyLoss"])
-def test_the_samples_of_the_modules(internal, name):
-    (info,) = (info for info in internal[1] if info.module_cls.__name__ == name)
-    count = 0
-    for given in info.module_inputs_func(info, device="cpu", dtype=torch.float64, requires_grad=False, training=True):
-        built, called = given.constructor_input, given.forward_input
-        mine, theirs = (kind(*built.args, **built.kwargs) for kind in (getattr(ours, name), info.module_cls))
-        rest = called.args[1:]
-        compare(lambda x, m=mine, rest=rest: m(x, *rest), lambda x, m=theirs, rest=rest: m(x, *rest), [called.args[0]])
-        count += 1
-    assert count > 5
-
-
-@pytest.mark.parametrize("kind", ["BCEWithLogitsLoss", "CrossEntropyLoss"])
-def test_signatures_are_those_of_torch(kind):
-    name = {"BCEWithLogitsLoss": "binary_cross_entropy_with_logits", "CrossEntropyLoss": "cross_entropy"}[kind]
-    for mine, theirs in ((getattr(ours, kind), getattr(torch.nn, kind)), (getattr(ours, name), getattr(F, name))):
-        want = [(p.name, p.default) for p in inspect.signature(theirs).parameters.values()]
-        assert [(p.name, p.default) for p in inspect.signature(mine).parameters.values()] == want
-    with pytest.warns(UserWarning, match="reduction='sum'"):
-        assert getattr(ours, name)(torch.ones(2, 2), torch.ones(2, 2), size_average=False).shape == ()
-
-
-WEIGHTS = [None, (5,), (6, 3, 5), (3, 1)]
-
-
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_weights_broadcast_and_count_as_torchs(dtype, reduction):
-    x, z = (t.clamp(-5, 5) for t in sample((6, 3, 5), dtype))
-    for weight, pos_weight in itertools.product(WEIGHTS, WEIGHTS):
-        w, p = (None if shape is None else sample(shape, dtype, 1)[1] * 2 for shape in (weight, pos_weight))
-        mine, theirs = (
-            lambda x, z, f=f, w=w, p=p: f(x, z, w, reduction=reduction, pos_weight=p)
-            for f in (ours.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits)
-        )
-        compare(mine, theirs, [x, z])
-
-
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-def test_class_weights_smoothing_and_ignored_rows_count_as_torchs(reduction):
-    x, z = sample((6, 3, 5), torch.float64)
-    y = torch.randint(0, 3, (6, 5), generator=torch.Generator().manual_seed(1))
-    y[0, 2] = -100
-    for weight, smoothing, ignored in itertools.product([None, torch.rand(3).double()], [0.0, 0.1, 1.0], [-100, 2]):
-        for target in [y.clamp(0) if ignored == 2 else y, *([z] if ignored < 0 else [])]:
-            mine, theirs = (
-                lambda x, f=f, w=weight, s=smoothing, i=ignored, y=target: f(
-                    x, y, w, reduction=reduction, label_smoothing=s, ignore_index=i
-                )
-                for f in (ours.cross_entropy, F.cross_entropy)
-            )
-            compare(mine, theirs, [x])
-
-
-def test_ignored_rows_may_hold_anything():
-    x = torch.tensor([[1.0, 2.0], [nan, inf], [3.0, 0.0]], requires_grad=True)
-    for options in ({}, {"label_smoothing": 0.1}, {"weight": torch.tensor([1.0, 2.0])}):
-        x.grad = None
-        loss = ours.cross_entropy(x, torch.tensor([0, -100, 1]), **options)
-        loss.backward()
-        assert loss.isfinite()
-        assert x.grad.isfinite().all()
-        assert (x.grad[1] == 0).all()
-        with torch.no_grad():
-            assert ours.cross_entropy(x, torch.tensor([0, -100, 1]), **options) == loss
-    assert ours.cross_entropy(x, torch.full((3,), -100)).isnan()  # as in torch: no row to take the mean over
-
-
-# --- bit for bit -----------------------------------------------------------------------------------------------------
+# --- bit for bit ------------------------------------------------------------------------------------------------------
 
 
 def layouts(x):
@@ -295,7 +189,7 @@ def test_a_sum_beyond_the_largest_number_is_infinite(dtype):
     assert ours.binary_cross_entropy_with_logits(x, z) == x[0]
 
 
-# --- backward --------------------------------------------------------------------------------------------------------
+# --- backward ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_gradient_is_handed_over_once():
@@ -351,196 +245,3 @@ def test_under_autocast_losses_are_float32(narrow):
         loss.sum().backward()
     same_bits(loss, xent.sigmoid_cross_entropy_with_logits(logits=numpy(x.float()), labels=numpy(z)))
     assert one.grad.dtype == narrow
-
-
-# --- edges and defects -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize(("x", "z", "loss", "gradient", "hessian"), EDGES)
-def test_edges(x, z, loss, gradient, hessian, dtype):
-    x, z = torch.tensor([x], dtype=dtype, requires_grad=True), torch.tensor([z], dtype=dtype, requires_grad=True)
-    got = xent.sigmoid_cross_entropy_with_logits(logits=x, labels=z)
-    got.backward()
-    if loss is not None:
-        same_bits(got, xent.sigmoid_cross_entropy_with_logits(logits=numpy(x), labels=numpy(z)))
-        assert loss is LN2 or np.isclose(got.item(), loss, equal_nan=True)
-    assert np.isclose(x.grad.item(), gradient, equal_nan=True)
-    assert np.isclose(z.grad.item(), -x.item(), equal_nan=True)
-    if hessian is not None:
-        _, second = xent.sigmoid_cross_entropy_grad_and_hess(logits=x, labels=z)
-        assert np.isclose(second.item(), hessian, equal_nan=True)
-
-
-def value(function, x, z):
-    return function(x, z)
-
-
-def slope(function, x, z):
-    x = leaf(x)
-    return torch.autograd.grad(function(x, z).sum(), x)[0]
-
-
-def curvature(function, x, z):
-    x = leaf(x)
-    (gradient,) = torch.autograd.grad(function(x, z).sum(), x, create_graph=True)
-    return torch.autograd.grad(gradient.sum(), x)[0]
-
-
-BCE = (ours.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits)
-CE = (ours.cross_entropy, F.cross_entropy)
-tail17, tail40 = math.log1p(math.exp(-17)), math.log1p(math.exp(-40))
-DEFECTS = [  # what, of which functions, of which input and target; the truth, and what torch gives
-    pytest.param(value, BCE, [-17.0], [0.0], [tail17], [0.0], id="a confident correct negative"),
-    pytest.param(slope, BCE, [17.0], [1.0], [-tail17], [0.0], id="the gradient of a confident correct positive"),
-    pytest.param(curvature, BCE, [17.0], [1.0], [tail17], [0.0], id="its second derivative"),
-    pytest.param(value, BCE, [inf], [1.0], [0.0], [nan], id="a certain correct positive"),
-    pytest.param(value, BCE, [-inf], [0.0], [0.0], [nan], id="a certain correct negative"),
-    pytest.param(value, CE, [[40.0, 0.0]], [0], [tail40], [0.0], id="a confident correct class"),
-    pytest.param(slope, CE, [[40.0, 0.0]], [0], [[-tail40, tail40]], [[0.0, tail40]], id="its gradient"),
-    pytest.param(value, CE, [[-inf, 1.0, 2.0]], [[0.0, 1.0, 0.0]], [math.log1p(math.e)], [nan], id="an absent class"),
-]
-
-
-@pytest.mark.parametrize(("what", "functions", "x", "z", "truth", "torchs"), DEFECTS)
-def test_where_torch_is_wrong(what, functions, x, z, truth, torchs):
-    x, z = torch.tensor(x), torch.tensor(z)
-    mine, theirs = (what(lambda x, z, f=f: f(x, z, reduction="sum"), x, z).detach() for f in functions)
-    np.testing.assert_allclose(numpy(mine), np.reshape(truth, mine.shape), rtol=3e-7)
-    np.testing.assert_allclose(numpy(theirs), np.reshape(torchs, theirs.shape), rtol=3e-7)
-
-
-def test_where_torch_is_wrong_in_bfloat16():
-    x, z = torch.tensor(-4.16, dtype=torch.bfloat16), torch.tensor(0.0, dtype=torch.bfloat16)
-    assert float(F.binary_cross_entropy_with_logits(x, z)) == 0.0
-    truth = torch.tensor(-4.16, dtype=torch.bfloat16).double().exp().log1p()
-    assert ours.binary_cross_entropy_with_logits(x, z) == truth.to(torch.bfloat16)
-
-
-def test_what_torch_refuses():
-    x, y = torch.tensor([1.0, -2.0]), torch.tensor([1, 0])
-    for target in (y, y.bool(), y.to(torch.uint8)):
-        assert ours.binary_cross_entropy_with_logits(x, target) == ours.binary_cross_entropy_with_logits(x, y.float())
-        with pytest.raises(RuntimeError):
-            F.binary_cross_entropy_with_logits(x, target)
-
-
-# --- training --------------------------------------------------------------------------------------------------------
-
-
-def curve(loss, target, outputs):
-    """The losses of a small network that learns something about digits."""
-    datasets = pytest.importorskip("sklearn.datasets")
-    digits = datasets.load_digits()
-    x, y = torch.tensor(digits.data / 16, dtype=torch.float32), torch.tensor(digits.target)
-    torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, outputs))
-    optimizer = torch.optim.Adam(model.parameters(), 0.01)
-    losses = []
-    for _ in range(60):
-        optimizer.zero_grad()
-        value = loss(model(x), target(y))
-        value.backward()
-        optimizer.step()
-        losses.append(float(value.detach()))
-    return losses
-
-
-def properties(y):
-    """Four labels of a digit: even, above four, prime, with a loop."""
-    return torch.stack(
-        [y % 2 == 0, y > 4, torch.isin(y, torch.tensor([2, 3, 5, 7])), torch.isin(y, torch.tensor([0, 6, 8, 9]))], 1
-    )
-
-
-def test_a_model_learns_the_same():
-    mine = curve(ours.BCEWithLogitsLoss(), properties, 4)
-    theirs = curve(torch.nn.BCEWithLogitsLoss(), lambda y: properties(y).float(), 4)
-    np.testing.assert_allclose(mine, theirs, rtol=1e-3)
-    assert mine[-1] < 0.25 < mine[0]
-    mine, theirs = (curve(loss, lambda y: y, 10) for loss in (ours.CrossEntropyLoss(), torch.nn.CrossEntropyLoss()))
-    np.testing.assert_allclose(mine, theirs, rtol=1e-3)
-    assert mine[-1] < 0.25 < mine[0]
-
-
-# --- errors ----------------------------------------------------------------------------------------------------------
-
-X, Z, Y = torch.ones(4, 3), torch.ones(4, 3), torch.tensor([0, 1, 2, 0])
-bce, ce = ours.binary_cross_entropy_with_logits, ours.cross_entropy
-lib, soft, sparse = (
-    lambda x, z, f=f, **options: f(logits=x, labels=z, **options)
-    for f in (
-        xent.sigmoid_cross_entropy_with_logits,
-        xent.softmax_cross_entropy_with_logits,
-        xent.sparse_softmax_cross_entropy_with_logits,
-    )
-)
-ERRORS = [
-    (lambda: bce([1.0], Z), TypeError, "input must be a torch.Tensor, got list. Convert with torch.as_tensor."),
-    (lambda: bce(X, [1.0]), TypeError, "target must be a torch.Tensor, got list. Convert with torch.as_tensor."),
-    (lambda: bce(X, Z, [1.0]), TypeError, "weight must be a torch.Tensor, got list. Convert with torch.as_tensor."),
-    (lambda: bce(X, Z[:2]), ValueError, "target must have the shape of input, got target of shape (2, 3) for input of shape (4, 3). Reshape one."),
-    (lambda: bce(X.long(), Z), NotImplementedError, "input must be float16, bfloat16, float32 or float64, got dtype torch.int64. Convert with input.to(...)."),
-    (lambda: bce(X + 0j, Z), NotImplementedError, "input must be float16, bfloat16, float32 or float64, got a complex one (torch.complex64). Pass real numbers."),
-    (lambda: bce(X, Z + 0j), NotImplementedError, "target must be a float of at most 64 bits, an integer or bool, got a complex one (torch.complex64). Pass real numbers."),
-    (lambda: bce(X.to_sparse(), Z), NotImplementedError, "input must be a dense tensor, got layout torch.sparse_coo. Convert with input.to_dense()."),
-    (lambda: bce(X, Z.to("meta")), RuntimeError, "input and target must be on one device, got cpu and meta. Move one with target.to(input.device)."),
-    (lambda: bce(X, Z, pos_weight=Z.to("meta")), RuntimeError, "input and pos_weight must be on one device, got cpu and meta. Move one with pos_weight.to(input.device)."),
-    (lambda: bce(X, Z, torch.ones(7)), RuntimeError, "weight must broadcast to the shape of input without enlarging it, got (7,) for input of shape (4, 3). Pass a scalar or one weight per last axis."),
-    (lambda: bce(X, Z, pos_weight=torch.ones(2, 4, 3)), RuntimeError, "pos_weight must broadcast to the shape of input without enlarging it, got (2, 4, 3) for input"),
-    (lambda: bce(X, Z, reduction="avg"), ValueError, "reduction must be 'mean', 'sum' or 'none', got 'avg'. Pass one of them."),
-    (lambda: ce(X, Y[:2]), ValueError, "target must have class indices of shape (4,), or probabilities of the shape of input, (4, 3), got shape (2,). Reshape one."),
-    (lambda: ce(torch.tensor(1.0), Y), ValueError, "input must have at least one class, of shape (C), (N, C) or (N, C, ...), got (). Pass one logit per class."),
-    (lambda: ce(X[:, :0], Y), ValueError, "input must have at least one class, of shape (C), (N, C) or (N, C, ...), got (4, 0)."),
-    (lambda: ce(X, Y.float()), RuntimeError, "target must be integer class indices, or have the shape of input, (4, 3), got dtype torch.float32 and shape (4,). Convert with target.long()."),
-    (lambda: ce(X, Y + 1), IndexError, "target must be class indices from 0 to 2, got 3 at target[2]. Correct it, or drop the row."),
-    (lambda: ce(X, Y, torch.ones(2)), RuntimeError, "weight must have shape (3,), one for each class, got (2,). Reshape it."),
-    (lambda: ce(X, Y, label_smoothing=1.5), RuntimeError, "label_smoothing must be from 0 to 1, got 1.5. It is a share of each target."),
-    (lambda: ce(X, Z, ignore_index=1), RuntimeError, "ignore_index is for class indices, got 1 with probabilities. Leave it out, and drop the rows to ignore."),
-    (lambda: lib(X, None, name="n"), ValueError, "n: both labels and logits must be provided, labels missing. Pass both."),
-    (lambda: lib(X, Z[0], name="n"), ValueError, "n: logits and labels must have the same shape, got (4, 3) and (3,)."),
-    (lambda: lib(X.long(), Z, name="n"), TypeError, "n: logits must be float16, bfloat16, float32 or float64, got dtype torch.int64. Convert with logits.to(...)."),
-    (lambda: lib(X, Z.to_sparse(), name="n"), TypeError, "n: labels must be a dense tensor, got layout torch.sparse_coo."),
-    (lambda: ours.sigmoid_cross_entropy_with_logits(logits=[1.0], labels=[1.0]), TypeError, "logits must be a torch.Tensor, got list."),
-    (lambda: xent.weighted_cross_entropy_with_logits(logits=X, labels=Z, pos_weight=[1, 2]), ValueError, "pos_weight must broadcast to the shape of logits without enlarging it, got (2,) for logits of shape (4, 3)."),
-    (lambda: soft(X, Z[:2]), ValueError, "labels must have the shape of logits, or broadcast to it without enlarging it, got (2, 3) for logits of shape (4, 3)."),
-    (lambda: soft(X, Z, axis=2), ValueError, "axis must be an integer from -2 to 1 for logits of shape (4, 3), got 2."),
-    (lambda: sparse(X, Y + 1), ValueError, "labels must be class indices from 0 to 2, got 3 at labels[2]."),
-    (lambda: sparse(X, Y.float()), TypeError, "labels must be integer class indices, got dtype torch.float32."),
-    (lambda: xent.sigmoid_cross_entropy_mean_and_grad(logits=leaf(X), labels=Z, out=X), RuntimeError, "out cannot take a gradient that is differentiated in its turn. Leave it out, or detach the logits."),
-    (lambda: xent.sigmoid_cross_entropy_mean_and_grad(logits=X, labels=Z, out=X.double()), TypeError, "out must be a tensor of dtype torch.float32, that of logits, got torch.float64. Allocate it like logits."),
-    (lambda: xent.sigmoid_cross_entropy_mean_and_grad(logits=X, labels=Z, out=X[0]), ValueError, "out must have shape (4, 3), that of logits, got (3,). Use torch.empty_like(logits)."),
-    (lambda: xent.sigmoid_cross_entropy_total(logits=X.to("meta"), labels=Z.to("meta")), RuntimeError, "logits and labels must hold values to be summed exactly, got tensors that are traced, transformed or on the meta device. Sum the losses"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("wrong", "kind", "text"), ERRORS)
-def test_errors(wrong, kind, text):
-    with pytest.raises(Exception) as raised:  # noqa: PT011
-        wrong()
-    assert raised.type is kind
-    assert str(raised.value).startswith(text)
-
-
-@pytest.mark.parametrize("module", ["functional", "modules"])
-def test_docstrings(module):
-    failures, tried = doctest.testmod(importlib.import_module(f"xent.torch.{module}"))
-    assert failures == 0
-    assert tried > 2
-
-
-def test_modules_hold_what_torchs_hold():
-    weight = torch.tensor([1.0, 2.0, 3.0])
-    for kind, buffers in (
-        ("BCEWithLogitsLoss", {"weight": weight, "pos_weight": weight * 2}),
-        ("CrossEntropyLoss", {"weight": weight}),
-    ):
-        mine, theirs = getattr(ours, kind)(**buffers), getattr(torch.nn, kind)(**buffers)
-        assert isinstance(mine, getattr(torch.nn, kind))
-        assert mine.state_dict().keys() == theirs.state_dict().keys() == buffers.keys()
-        mine.load_state_dict(theirs.state_dict())
-        assert repr(mine) == repr(theirs)
-        target = Z if kind.startswith("B") else Y
-        for copied in (copy.deepcopy(mine), pickle.loads(pickle.dumps(mine))):
-            assert copied(X, target) == mine(X, target)
-        torch.testing.assert_close(mine(X, target), theirs(X, target))

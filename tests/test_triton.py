@@ -191,6 +191,18 @@ def test_cross_entropy_on_a_card(card, reduction, ignore_index):
     assert card
 
 
+@pytest.mark.filterwarnings("ignore:divide by zero encountered:RuntimeWarning:triton.runtime.interpreter")
+def test_no_row_to_take_the_mean_over_on_a_card(card):
+    from xent.torch import cross_entropy
+
+    x = torch.randn(4, 3, device=DEVICE, requires_grad=True)
+    loss = cross_entropy(x, torch.full((4,), -100, device=DEVICE))
+    loss.backward()
+    assert loss.isnan()
+    assert (x.grad == 0).all()
+    assert card
+
+
 def test_what_has_no_kernel_for_a_card(card):
     from xent.torch import binary_cross_entropy_with_logits, cross_entropy
 

@@ -75,7 +75,7 @@ def _load_sklearn() -> Run:
 
 def _load_torch() -> Run:
     torch = importlib.import_module("torch")
-    return _with_torch(
+    return with_torch(
         lambda z, x: torch.nn.functional.binary_cross_entropy_with_logits(x, z, reduction="none"),
     )
 
@@ -99,7 +99,7 @@ def _with_keras(loss_of: Callable[[Any], Loss]) -> Run:
     """On the backend that the user's configuration names; ``loss_of`` is given the imported package."""
     _quiet_tensorflow()
     keras = importlib.import_module("keras")
-    with_backend = {"torch": _with_torch, "jax": _with_jax, "tensorflow": _with_tensorflow}.get(keras.backend.backend())
+    with_backend = {"torch": with_torch, "jax": _with_jax, "tensorflow": _with_tensorflow}.get(keras.backend.backend())
     if with_backend is None:
         raise ImportError(f"no gradients on the {keras.backend.backend()} backend of Keras")
     return with_backend(loss_of(keras))
@@ -109,7 +109,8 @@ Loss = Callable[[Any, Any], Any]
 """A framework's loss of labels and logits."""
 
 
-def _with_torch(loss_of: Loss) -> Run:
+def with_torch(loss_of: Loss) -> Run:
+    """Return loss and gradient by PyTorch's differentiation; the loss is given tensors on the CPU."""
     torch = importlib.import_module("torch")
 
     def tensor(array: np.ndarray) -> Any:
@@ -217,7 +218,7 @@ def _load_softmax_sklearn() -> Run:
 
 def _load_softmax_torch() -> Run:
     torch = importlib.import_module("torch")
-    return _with_torch(lambda y, x: torch.nn.functional.cross_entropy(x, y, reduction="none"))
+    return with_torch(lambda y, x: torch.nn.functional.cross_entropy(x, y, reduction="none"))
 
 
 def _load_softmax_optax() -> Run:

@@ -54,7 +54,10 @@ def available_dtypes() -> tuple[str, ...]:
 
 
 def sweep(
-    dtypes: Iterable[str] = (), points: int = 30_000, progress: Callable[[str, float], None] = lambda what, share: None
+    dtypes: Iterable[str] = (),
+    points: int = 30_000,
+    progress: Callable[[str, float], None] = lambda what, share: None,
+    implementations: Iterable[peers.Implementation] = (),
 ) -> list[Row]:
     """Measure xent and every peer that is installed, over all zones.
 
@@ -67,6 +70,8 @@ def sweep(
         logits for the softmax.
     progress : callable
         Is told what is being done and the share of the work that is done.
+    implementations : iterable of Implementation
+        What to measure; none means xent and all peers.
 
     Returns
     -------
@@ -90,7 +95,7 @@ def sweep(
             raise ValueError(
                 f"dtypes must be some of {', '.join(DTYPES)}, bfloat16 only with ml_dtypes installed, got {dtype!r}."
             )
-    loaded = _load(progress)
+    loaded = _load(tuple(implementations) or IMPLEMENTATIONS, progress)
     rows: list[Row] = []
     operations = dict.fromkeys(one.operation for one, _, _ in loaded)
     cells = [(name, dtype, zone) for name in operations for dtype in dtypes for zone in _OPERATIONS[name][0]]
@@ -104,9 +109,11 @@ def sweep(
     return rows
 
 
-def _load(progress: Callable[[str, float], None]) -> list[tuple[peers.Implementation, str, Run]]:
+def _load(
+    implementations: Iterable[peers.Implementation], progress: Callable[[str, float], None]
+) -> list[tuple[peers.Implementation, str, Run]]:
     loaded = []
-    for one in IMPLEMENTATIONS:
+    for one in implementations:
         if one.installed():
             progress(f"importing {one.name}", 0.0)
             try:

@@ -23,9 +23,11 @@ Prepare = Callable[[Case, np.ndarray, np.ndarray], "Prepared | None"]
 """Takes a case, logits and labels; returns what to time, or None where it has no such function or dtype."""
 
 
-def torch(threads: int, compiled: bool, losses: str = "torch.nn.functional") -> Prepare:
-    """PyTorch, eager or compiled for the shape at hand, with its own losses or those of :mod:`xent.torch`."""
-    torch, functional = importlib.import_module("torch"), importlib.import_module(losses)
+def torch(threads: int, compiled: bool, losses: Any = "torch.nn.functional", device: str = "cpu") -> Prepare:
+    """PyTorch, eager or compiled for the shape at hand; ``losses`` is a module with functions of torch's names."""
+    torch, functional = importlib.import_module("torch"), losses
+    if isinstance(losses, str):
+        functional = importlib.import_module(losses)
     torch.set_num_threads(threads)
     own = losses != "torch.nn.functional"
 
@@ -70,15 +72,15 @@ def torch(threads: int, compiled: bool, losses: str = "torch.nn.functional") -> 
 
     def tensor(array: np.ndarray) -> Any:
         if array.dtype.name != "bfloat16":
-            return torch.from_numpy(array)
-        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+            return torch.from_numpy(array).to(device)
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16).to(device)
 
     def fetch(result: Any) -> tuple[np.ndarray, ...]:
         outputs = result if isinstance(result, tuple) else (result,)
-        return tuple(output.detach().to(torch.float64).numpy() for output in outputs)
+        return tuple(output.detach().cpu().to(torch.float64).numpy() for output in outputs)
 
     def prepare(case: Case, logits: np.ndarray, labels: np.ndarray) -> Prepared | None:
-        if compiled and (own or case.op.startswith("sparse")) and not case.only:
+        if compiled and device == "cpu" and (own or case.op.startswith("sparse")) and not case.only:
             return None  # compiling takes long: only where it is asked for
         if compiled:
             torch._dynamo.reset()

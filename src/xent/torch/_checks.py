@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, NamedTuple
 
 import torch
@@ -32,7 +33,7 @@ TORCHS = Names("input", "target", NotImplementedError, RuntimeError)
 
 def tensors(names: Names, logits: Any, labels: Any, dtypes: tuple = LABELS, name: str | None = None) -> bool:
     """Refuse what is not a dense real tensor of a known dtype, and two devices; return if the kernels can have both."""
-    plain = has_kernel(logits, labels)
+    plain = isinstance(logits, Tensor) and isinstance(labels, Tensor) and has_kernel(logits, labels)
     if plain and logits.dtype in LOGITS and labels.dtype in dtypes:
         return True
     _tensor(names, names.logits, logits, LOGITS, "float16, bfloat16, float32 or float64", name)
@@ -118,7 +119,8 @@ def class_axis(input: Tensor, target: Tensor) -> int:
         return axis
     rows = (*input.shape[:axis], *input.shape[axis + 1 :])
     if tuple(target.shape) != rows:
-        raise ValueError(
+        kind = ValueError if target.shape[:1] != input.shape[:1] else RuntimeError  # as torch: of batches, of the rest
+        raise kind(
             f"target must have class indices of shape {rows}, or probabilities of the shape of input, "
             f"{tuple(input.shape)}, got shape {tuple(target.shape)}. Reshape one."
         )
@@ -140,9 +142,25 @@ def class_weight(value: Any, classes: int, input: Tensor) -> None:
         )
 
 
-def smoothing(value: float) -> None:
+def ignored_index(value: Any) -> int:
+    """Return the class index to ignore, a number that int64 labels can be compared with."""
+    try:
+        index = operator.index(value)
+    except TypeError:
+        index = None
+    if index is None or not -(2**63) <= index < 2**63:
+        raise TypeError(f"ignore_index must be an integer of 64 bits, got {value!r}. Pass a class index.")
+    return index
+
+
+def smoothing(value: Any) -> None:
     """Refuse what is no share."""
-    if not 0 <= value <= 1:
+    try:
+        share = 0 <= value <= 1
+    except TypeError:
+        text = f"label_smoothing must be a number, got {value!r}. It is a share of each target."
+        raise TypeError(text) from None
+    if not share:
         raise RuntimeError(f"label_smoothing must be from 0 to 1, got {value}. It is a share of each target.")
 
 
@@ -153,6 +171,8 @@ def all_counted(y: Tensor, classes: int, ignore_index: int) -> bool:
 
 def known_classes(y: Tensor, classes: int) -> None:
     """Refuse the first class index that is no class, as torch does on the CPU."""
+    if y.is_cpu and all_counted(y, classes, -1):
+        return
     try:
         _checks.known_classes(y.cpu().numpy(), classes)
     except ValueError as error:

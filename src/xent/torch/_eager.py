@@ -214,14 +214,12 @@ def scalar(mean: float | Tensor, like: Tensor) -> Tensor:
 
 def reduced(kernel: Kernel, x: Tensor, z: Tensor, plain: bool, count: Any, ignored: Tensor | None = None) -> Tensor:
     """Return the sum of the losses over ``count``: exact, and in one pass with the gradient, where a kernel can."""
-    # A count that is on the card would have to be waited for; what one takes from float16 there, no scale gives back.
-    known = plain or (
-        isinstance(count, int) and x.dtype is not torch.float16 and kernel.card(x, z, ignored) is not None
-    )
+    # What a count takes from float16 on a card, no scale gives back.
+    known = plain or (x.dtype is not torch.float16 and kernel.card(x, z, ignored) is not None)
     if known and not differentiates(x, z):
-        return scalar(kernel.mean(x, z, ignored, int(count), 1, None), x)
+        return scalar(kernel.mean(x, z, ignored, count, 1, None), x)
     if known and not z.requires_grad and forward_ad._current_level < 0:
-        return super(torch.autograd.Function, Reduced).apply(x, (kernel, z, ignored, int(count)))  # type: ignore[attr-defined]
+        return super(torch.autograd.Function, Reduced).apply(x, (kernel, z, ignored, count))  # type: ignore[attr-defined]
     return summed(kernel.loss(x, z, ignored), count)
 
 

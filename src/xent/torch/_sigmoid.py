@@ -78,6 +78,15 @@ def _kernel_loss(x: Tensor, z: Tensor, w: Tensor | None) -> Tensor:
     return value
 
 
+def _kernel_gradient(x: Tensor, z: Tensor, w: Tensor) -> Tensor:
+    """(1 - z) sigmoid(x) - w z sigmoid(-x): the gradients for the labels 0 and 1, neither of which loses its tail."""
+    wx, wz, ww = wide(x, z, w)
+    negative, positive = empty_like(wx), empty_like(wx)
+    for label, out in enumerate((negative, positive)):
+        total(wx, torch.tensor(label, dtype=torch.uint8).expand(x.shape), out=out)
+    return negative.mul_(1 - wz).add_(positive.mul_(wz * ww)).to(x.dtype)
+
+
 def _by_label(x: Tensor, z: Tensor, w: Tensor | None) -> tuple[Any, Any]:
     """The derivatives of loss and gradient with respect to the label."""
     if w is None:
@@ -94,17 +103,17 @@ def _by_weight(x: Tensor, z: Tensor, w: Tensor) -> tuple[Any, Any]:
 
 
 def _computed(x: Tensor, z: Tensor, w: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Compute both, in one pass where there is a kernel for it."""
-    kernel = has_kernel(x, z, w)
-    if kernel and w is None:
+    """Compute losses and gradient, in one pass where there is a kernel for it."""
+    if has_kernel(x, z, w):
+        if w is not None:
+            return _kernel_loss(x, z, w), _kernel_gradient(x, z, w)
         value, gradient = empty_like(x), empty_like(x)
         ufuncs.sigmoid_cross_entropy_value_and_grad(array(x), array(z), out=(array(value), array(gradient)))
         return value, gradient
     if kernels := card(x, z, w):
         return kernels.sigmoid(x, z, loss=True, out=torch.empty_like(x))[:2]
     xp, parts = Operations(x), wide(x, z, w)
-    value = _kernel_loss(x, z, w) if kernel else formulas.loss(xp, *parts).to(x.dtype)
-    return value, formulas.gradient(xp, *parts).to(x.dtype)
+    return formulas.loss(xp, *parts).to(x.dtype), formulas.gradient(xp, *parts).to(x.dtype)
 
 
 def _backward(ctx: Any, by_value: Tensor | None, by_gradient: Tensor | None) -> tuple:

@@ -64,8 +64,10 @@ def total(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Ten
 
 
 def one_hot(x: Tensor, y: Tensor) -> Tensor:
-    """Return class indices as distributions, nan where one is no class."""
+    """Return class indices as distributions, nan where one is no class; those of plain tensors are known to be."""
     (x,) = wide(x)
+    if has_kernel(x, y):
+        return torch.zeros_like(x).scatter_(-1, y[..., None], 1)
     return formulas.one_hot(Operations(x), y, x)
 
 
@@ -93,46 +95,49 @@ def _masked(value: Tensor, ignored: Tensor | None, gradient: Tensor | None) -> T
     return value
 
 
-def _by_formulas(x: Tensor, z: Tensor, ignored: Tensor | None, gradient: bool = False) -> list[Tensor]:
+def _by_formulas(x: Tensor, z: Tensor, ignored: Tensor | None, gradient: bool = False) -> tuple[Tensor, ...]:
     """Return the losses and, if asked for, the gradient."""
     xp, rows = Operations(x), _rows(x, z, ignored)
-    of = [formulas.softmax_loss, formulas.softmax_gradient]
+    formula, slope = formulas.softmax_loss, formulas.softmax_gradient
     if z.ndim != x.ndim:
-        of = [formulas.sparse_softmax_loss, formulas.sparse_softmax_gradient]
+        formula, slope = formulas.sparse_softmax_loss, formulas.sparse_softmax_gradient
     parts = formulas.softmax_parts(xp, rows[0])
-    results = [formula(xp, *rows, parts).to(x.dtype) for formula in (of if gradient else of[:1])]
-    if ignored is not None:
-        results = [torch.where(mask, 0, one) for mask, one in zip((ignored, ignored[..., None]), results, strict=False)]
-    return results
+    value = formula(xp, *rows, parts)[..., None]
+    values = (value, slope(xp, *rows, parts)) if gradient else (value,)
+    loss, *gradients = (_kept(one, ignored).to(x.dtype) for one in values)
+    return loss[..., 0], *gradients
 
 
 def _rows(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return the arguments of the formulas, with logits of 0 in rows that are ignored: these may hold a nan."""
     wx, wz = wide(x, z) if z.ndim == x.ndim else (*wide(x), z)
-    return wx if ignored is None else torch.where(ignored[..., None], 0, wx), wz
+    return _kept(wx, ignored), wz
 
 
-def _computed(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Compute both."""
-    if has_kernel(x, z, ignored):
-        gradient = empty_like(x)
-        return _both(x, z, ignored, 1.0, gradient), gradient
-    if card(x, z, ignored):
-        gradient = empty_like(x)
-        return _on_card(x, z, ignored, 1, gradient), gradient
-    value, gradient = _by_formulas(x, z, ignored, gradient=True)
-    return value, gradient
+def _kept(rows: Tensor, ignored: Tensor | None) -> Tensor:
+    """Return the rows, 0 where they are ignored."""
+    return rows if ignored is None else torch.where(ignored[..., None], 0, rows)
+
+
+def _computed(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, ...]:
+    """Compute losses and gradient, in one pass where there is a kernel for it."""
+    kernel = _both if has_kernel(x, z, ignored) else _on_card if card(x, z, ignored) else None
+    if kernel is None:
+        return _by_formulas(x, z, ignored, gradient=True)
+    gradient = empty_like(x)
+    return kernel(x, z, ignored, 1.0, gradient), gradient
 
 
 def _backward(ctx: Any, by_value: Tensor | None, by_gradient: Tensor | None) -> tuple:
     """Scale the gradient; for its own derivative, that of the probabilities."""
     x, z, ignored, gradient = ctx.saved_tensors
-    by_value = None if by_value is None else by_value[..., None]
+    by_value = None if by_value is None else _kept(by_value[..., None], ignored)
+    by_gradient = None if by_gradient is None else _kept(by_gradient, ignored)
     by_x = by_z = None
     if ctx.needs_input_grad[0]:
         by_x = chain(x, (by_value, gradient), (_curvature(x, z, ignored, by_gradient), 1))
     if ctx.needs_input_grad[1]:
-        (wx,) = wide(x)
+        (wx,) = wide(_kept(x, ignored))
         by_z = chain(z, (by_value, formulas.softmax_losses(Operations(x), wx)), (_mixed_sum(wx, by_gradient), 1))
     return by_x, by_z, None
 
@@ -154,7 +159,8 @@ class _Softmax(_Reverse):
         """Multiply the tangents with the derivatives of both outputs."""
         x, z, ignored, gradient = ctx.saved_tensors
         by_x, by_z, _ = tangents
-        (wx,) = wide(x)
+        by_z = None if by_z is None else _kept(by_z, ignored)
+        (wx,) = wide(_kept(x, ignored))
         by_losses = None if by_z is None else formulas.softmax_losses(Operations(x), wx)
         value = chain(wx, (by_x, gradient), (by_z, by_losses)).sum(-1).to(x.dtype)
         return value, chain(x, (_curvature(x, z, ignored, by_x), 1), (_mixed(wx, by_z), 1))
@@ -165,8 +171,7 @@ def _curvature(x: Tensor, z: Tensor, ignored: Tensor | None, v: Tensor | None) -
     if v is None:
         return None
     xp, (wx, wz) = Operations(x), _rows(x, z, ignored)
-    total = (wz if z.ndim == x.ndim else one_hot(x, z)).sum(-1, keepdim=True)
-    total = total if ignored is None else torch.where(ignored[..., None], 0, total)
+    total = _kept((wz if z.ndim == x.ndim else one_hot(x, z)).sum(-1, keepdim=True), ignored)
     return total * formulas.softmax_tangent(xp, formulas.softmax(xp, wx), v.to(wx.dtype))
 
 

@@ -6,7 +6,17 @@ import torch
 from torch.nn import _reduction
 
 from . import _sigmoid, _softmax
-from ._checks import TORCHS, all_counted, class_axis, class_weight, known_classes, same_shape, smoothing, tensors
+from ._checks import (
+    TORCHS,
+    all_counted,
+    class_axis,
+    class_weight,
+    ignored_index,
+    known_classes,
+    same_shape,
+    smoothing,
+    tensors,
+)
 from ._checks import weight as expanded
 from ._eager import eager, has_kernel, promoted, reduced, summed
 from ._operations import wide
@@ -159,6 +169,7 @@ def cross_entropy(
         class_weight(weight, x.shape[-1], x)
         plain = plain and has_kernel(weight)
     smoothing(label_smoothing)
+    ignore_index = ignored_index(ignore_index)
     if indices:
         return _of_indices(x, target.to(torch.int64), plain, weight, ignore_index, reduction, label_smoothing)
     if ignore_index >= 0:
@@ -181,29 +192,28 @@ def _of_indices(
     reduction: str,
     label_smoothing: float,
 ) -> Tensor:
-    ignored = None
+    ignored, count = None, y.numel()
     if not (plain and all_counted(y, x.shape[-1], ignore_index)):
         ignored = y == ignore_index
-        if eager(y) and not ignored.any():
-            ignored = None
-        else:
-            y = torch.where(ignored, 0, y)
+        left_out = ignored.sum()
+        if eager(y):
+            left_out = int(left_out)
+            ignored = ignored if left_out else None
+        count = y.numel() - left_out
+        y = y if ignored is None else y.masked_fill(ignored, 0)
         if eager(y):
             known_classes(y, x.shape[-1])
-    count = y.numel() if ignored is None else (~ignored).sum()
-    if weight is None and not label_smoothing and reduction != "none":
-        return reduced(_softmax, x, y, plain, count if reduction == "mean" else 1, ignored)
+    z = _smoothed(_softmax.one_hot(x, y), x, weight, label_smoothing) if label_smoothing else y
+    if weight is None and reduction != "none":
+        return reduced(_softmax, x, z, plain, count if reduction == "mean" else 1, ignored)
+    loss = _softmax.loss(x, z, ignored)
     of_rows = None if weight is None else weight[y]
-    if label_smoothing:
-        z = _smoothed(_softmax.one_hot(x, y), x, weight, label_smoothing)
-        loss = _softmax.loss(x, z, ignored)
-    else:
-        loss = _softmax.loss(x, y, ignored)
-        loss = loss if of_rows is None else (loss * of_rows).to(loss.dtype)
+    if of_rows is not None and not label_smoothing:
+        loss = (loss * of_rows).to(loss.dtype)
     if reduction == "none":
         return loss
     if of_rows is None or reduction == "sum":
-        return summed(loss, count if reduction == "mean" else 1)
+        return summed(loss)
     of_rows = of_rows if ignored is None else torch.where(ignored, 0, of_rows)
     loss_wide, weight_wide = wide(loss, of_rows)
     return (summed(loss_wide) / summed(weight_wide)).to(loss.dtype)

@@ -162,8 +162,10 @@ def _classes(labels: Any, logits: Any, name: str | None = None) -> tuple[Tensor,
 
 def _tensor(value: Any, like: Any) -> Any:
     """Return labels that NumPy holds, or plain Python, as a tensor beside the logits."""
-    wanted = isinstance(like, Tensor) and _dispatch.is_numpy(value)
-    return torch.tensor(np.asarray(value), device=like.device) if wanted else value
+    if not (isinstance(like, Tensor) and _dispatch.is_numpy(value)):
+        return value
+    array = np.asarray(value)
+    return torch.tensor(array, device=like.device) if array.dtype.kind in "biufc" else value
 
 
 def _range(name: str | None) -> contextlib.AbstractContextManager:
