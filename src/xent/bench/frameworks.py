@@ -29,7 +29,7 @@ def torch(threads: int, compiled: bool, losses: Any = "torch.nn.functional", dev
     if isinstance(losses, str):
         functional = importlib.import_module(losses)
     torch.set_num_threads(threads)
-    own = losses != "torch.nn.functional"
+    own = functional is not torch.nn.functional
 
     def graph(function: Callable[..., Any]) -> Callable[..., Any]:
         return torch.compile(function, dynamic=False) if compiled else function
