@@ -60,7 +60,7 @@ def mean(
 
 def total(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Tensor | None) -> ExactSum:
     """Return the exact sum of plain losses on the CPU; ``out`` takes the gradient divided by ``divisor``."""
-    return ExactSum(array(loss(x, z, ignored) if out is None else _both(x, z, ignored, float(divisor), out)))
+    return ExactSum(array(loss(x, z, ignored) if out is None else _both(x, z, ignored, divisor, out)))
 
 
 def one_hot(x: Tensor, y: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def _both(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Ten
         ufunc = _core.softmax_cross_entropy_value_and_grad_divided
     else:
         ufunc = _core.sparse_softmax_cross_entropy_value_and_grad_divided
-    ufunc(array(x), array(z), divisor, out=(array(value), array(out)))
+    ufunc(array(x), array(z), float(divisor), out=(array(value), array(out)))
     return _masked(value, ignored, out)
 
 
@@ -125,7 +125,7 @@ def _computed(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, ...
     if kernel is None:
         return _by_formulas(x, z, ignored, gradient=True)
     gradient = empty_like(x)
-    return kernel(x, z, ignored, 1.0, gradient), gradient
+    return kernel(x, z, ignored, 1, gradient), gradient
 
 
 def _backward(ctx: Any, by_value: Tensor | None, by_gradient: Tensor | None) -> tuple:
