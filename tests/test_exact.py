@@ -115,8 +115,8 @@ def test_values_without_a_number():
     total = xent.ExactSum([math.nan, math.nan, -math.inf, math.inf, math.inf])
     assert (total.nan_count, total.neginf_count, total.posinf_count, total.count) == (2, 1, 2, 5)
     assert math.isnan(total.mean())
-    many = xent.ExactSum(np.tile([math.nan, math.inf, -math.inf, -math.inf], 1 << 18))  # of several threads
-    assert (many.nan_count, many.posinf_count, many.neginf_count) == (1 << 18, 1 << 18, 1 << 19)
+    many = xent.ExactSum(np.tile([math.nan, math.inf, -math.inf, -math.inf], 1 << 20))  # of several threads
+    assert (many.nan_count, many.posinf_count, many.neginf_count) == (1 << 20, 1 << 20, 1 << 21)
 
 
 def test_empty():
