@@ -408,11 +408,14 @@ def test_every_label_dtype(dtype, label_dtype):
         np.testing.assert_array_equal(bits(one), bits(want))
 
 
-def test_large_integer_labels_do_not_wrap():
-    x = np.array([1.0, 1.0, 1.0])
-    for z in (
-        np.array([0, 200, 255], np.uint8),
-        np.array([0, 2**63, 2**64 - 1], np.uint64),
-        np.array([-5, 0, 7], np.int8),
-    ):
-        np.testing.assert_array_equal(all_results(x, z)[1], all_results(x, z.astype(np.float64))[1])
+@pytest.mark.parametrize("label_dtype", "bBhHiIqQ")
+def test_large_integer_labels_do_not_wrap(label_dtype):
+    limits = np.iinfo(label_dtype)
+    z = np.array([limits.min, limits.max, limits.max - 55, 0, 7], label_dtype)
+    x = np.ones(len(z))
+    np.testing.assert_array_equal(all_results(x, z)[1], all_results(x, z.astype(np.float64))[1])
+
+
+def test_a_true_label_is_any_byte_but_0():
+    z = np.array([0, 1, 2, 128, 255], np.uint8).view(bool)
+    np.testing.assert_array_equal(all_results(np.ones(5), z)[1], all_results(np.ones(5), z.astype(np.uint8) != 0)[1])
