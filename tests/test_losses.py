@@ -393,6 +393,21 @@ def test_scalars_lists_and_rank():
         assert got.dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", NARROW, ids=str)
+@pytest.mark.parametrize("n", [6000, 20_000, 300_000])
+def test_a_gradient_is_divided_before_it_is_rounded(n, dtype):
+    """Also where the quotient, or what is divided, is subnormal: blocks differ in the sizes of their logits."""
+    rng = np.random.default_rng(6)
+    sizes = np.resize(np.repeat([4, 9.6, 10.6, 12, 40, 70, 78, 82, 85, 89, 104], 512), n)
+    x = (sizes * rng.uniform(0.98, 1, n) * rng.choice([-1, 1], n)).astype(dtype)
+    z = np.where(rng.random(n) < 0.7, x > 0, x < 0).astype(dtype)  # mostly the small side of the sigmoid
+    _, gradient = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
+    for size in np.unique(sizes):
+        for i in np.flatnonzero(sizes == size)[: 150 if size < 10 else 9]:
+            want = oracle.nearest(abs(oracle.gradient(x[i], z[i])) / n, dtype)
+            np.testing.assert_array_equal(bits(gradient[i]), bits(-want if z[i] else want))
+
+
 LABEL_DTYPES = [np.dtype(c) for c in "efd?bBhHiIlLqQ"] + [oracle.BFLOAT16]
 
 
