@@ -61,6 +61,24 @@ def test_limits_of_the_fast_path():
         assert xent.ExactSum(values).compute() == math.fsum(values)
 
 
+@pytest.mark.parametrize("dtype", oracle.DTYPES, ids=str)
+@pytest.mark.parametrize("largest", [2.0**-60, 1.0, 2.0**14, 2.0**15, 2.0**40, 1e30, math.inf])
+def test_a_block_is_the_sum_of_its_values(dtype, largest):
+    """Whichever way its values take, that of losses or that of any numbers, it adds what they add one by one."""
+    rng = np.random.default_rng(4)
+    x = (largest if largest < math.inf else 1.0) * (1 + rng.random(700))
+    x[::99] = largest
+    with np.errstate(over="ignore"):
+        x = x.astype(dtype)
+    total = xent.sigmoid_cross_entropy_total(labels=np.zeros(700), logits=x)
+    one_by_one, values = xent.ExactSum(), xent.ExactSum()
+    for loss, value in zip(xent.sigmoid_cross_entropy_with_logits(labels=np.zeros(700), logits=x), x, strict=True):
+        one_by_one.update(loss)
+        values.update(value)
+    assert total == one_by_one
+    assert xent.ExactSum(x) == values
+
+
 def test_cancellation_and_extremes():
     largest = np.finfo(np.float64).max
     assert xent.ExactSum([1e308, 1.0, -1e308]).compute() == 1.0
@@ -97,6 +115,8 @@ def test_values_without_a_number():
     total = xent.ExactSum([math.nan, math.nan, -math.inf, math.inf, math.inf])
     assert (total.nan_count, total.neginf_count, total.posinf_count, total.count) == (2, 1, 2, 5)
     assert math.isnan(total.mean())
+    many = xent.ExactSum(np.tile([math.nan, math.inf, -math.inf, -math.inf], 1 << 20))  # of several threads
+    assert (many.nan_count, many.posinf_count, many.neginf_count) == (1 << 20, 1 << 20, 1 << 21)
 
 
 def test_empty():

@@ -393,6 +393,21 @@ def test_scalars_lists_and_rank():
         assert got.dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", NARROW, ids=str)
+@pytest.mark.parametrize("n", [6000, 20_000, 300_000])
+def test_a_gradient_is_divided_before_it_is_rounded(n, dtype):
+    """Also where the quotient, or what is divided, is subnormal: blocks differ in the sizes of their logits."""
+    rng = np.random.default_rng(6)
+    sizes = np.resize(np.repeat([4, 9.6, 10.6, 12, 40, 70, 78, 82, 85, 89, 104], 512), n)
+    x = (sizes * rng.uniform(0.98, 1, n) * rng.choice([-1, 1], n)).astype(dtype)
+    z = np.where(rng.random(n) < 0.7, x > 0, x < 0).astype(dtype)  # mostly the small side of the sigmoid
+    _, gradient = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
+    for size in np.unique(sizes):
+        for i in np.flatnonzero(sizes == size)[: 150 if size < 10 else 9]:
+            want = oracle.nearest(abs(oracle.gradient(x[i], z[i])) / n, dtype)
+            np.testing.assert_array_equal(bits(gradient[i]), bits(-want if z[i] else want))
+
+
 LABEL_DTYPES = [np.dtype(c) for c in "efd?bBhHiIlLqQ"] + [oracle.BFLOAT16]
 
 
@@ -408,11 +423,14 @@ def test_every_label_dtype(dtype, label_dtype):
         np.testing.assert_array_equal(bits(one), bits(want))
 
 
-def test_large_integer_labels_do_not_wrap():
-    x = np.array([1.0, 1.0, 1.0])
-    for z in (
-        np.array([0, 200, 255], np.uint8),
-        np.array([0, 2**63, 2**64 - 1], np.uint64),
-        np.array([-5, 0, 7], np.int8),
-    ):
-        np.testing.assert_array_equal(all_results(x, z)[1], all_results(x, z.astype(np.float64))[1])
+@pytest.mark.parametrize("label_dtype", "bBhHiIqQ")
+def test_large_integer_labels_do_not_wrap(label_dtype):
+    limits = np.iinfo(label_dtype)
+    z = np.array([limits.min, limits.max, limits.max - 55, 0, 7], label_dtype)
+    x = np.ones(len(z))
+    np.testing.assert_array_equal(all_results(x, z)[1], all_results(x, z.astype(np.float64))[1])
+
+
+def test_a_true_label_is_any_byte_but_0():
+    z = np.array([0, 1, 2, 128, 255], np.uint8).view(bool)
+    np.testing.assert_array_equal(all_results(np.ones(5), z)[1], all_results(np.ones(5), z.astype(np.uint8) != 0)[1])

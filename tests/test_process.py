@@ -407,6 +407,27 @@ def test_more_than_2_to_the_31_elements():
     assert total.compute() == n * float(np.float16(1.3132617))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limit on a process's memory")
+def test_no_memory_is_left():
+    """For the segments of a long row: an error of Python's, and the next call is fine."""
+    code = """
+import resource
+import numpy as np, xent
+x, y, loss = np.broadcast_to(1.0, (1, 1 << 24)), np.zeros(1, int), np.zeros(1)
+call = lambda: xent.ufuncs.sparse_softmax_cross_entropy(x, y, out=loss)
+resource.setrlimit(resource.RLIMIT_AS, (resource.getpagesize(), resource.RLIM_INFINITY))
+try:
+    call()
+except MemoryError:
+    print("MemoryError")
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+call()
+print(loss[0] == 24 * np.log(2))
+"""
+    got = run(code)
+    assert got.stdout == "MemoryError\nTrue\n", got.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the resident memory from /proc")
 def test_reductions_allocate_nothing_that_grows():
     code = """

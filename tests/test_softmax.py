@@ -92,6 +92,21 @@ def test_edges(row, label, loss, gradient, dtype, padding):
             assert not np.delete(got[1], np.s_[padding : padding + len(row)]).any()
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_far_below_in_one_segment_alone(dtype):
+    """A nan there is found, though nothing else of its segment counts; a class there has no part."""
+    x = np.zeros(5000, dtype)
+    x[4500] = -2840  # 2^-4097: an exponent that ends as that of 1 does
+    loss, gradient = SPARSE(labels=3, logits=x)
+    assert loss == oracle.nearest(mp.log(4999), dtype)
+    assert gradient[4500] == 0
+    assert gradient[4499] == oracle.nearest(1 / mp.mpf(4999), dtype)
+    x[:2100] = -2000
+    assert SPARSE(labels=3000, logits=x)[0] == oracle.nearest(mp.log(2899), dtype)
+    x[7] = nan
+    assert math.isnan(SPARSE(labels=3000, logits=x)[0])
+
+
 def test_labels_that_need_not_be_distributions():
     x = np.float64([1, 2, 3])
     loss, gradient = DENSE(labels=[0.0, 0.0, 0.0], logits=x)
