@@ -67,28 +67,29 @@ def softplus(xp: Any, x: Any) -> Any:
     return xp.where(x > 0, x, xp.zeros_like(x)) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
-# --- softmax: d = x - max(x), e = exp(d), R the sum of e without the 1 of one largest class ---------------------------
+# --- softmax: d = x - max(x), e = exp(d), R the sum of e without the 1 of one leading class ---------------------------
 
 
-def softmax_parts(xp: Any, x: Any) -> tuple[Any, Any, Any, Any]:
-    """What the formulas of a row share: d and e of each class, R, and which class leads alone.
+def softmax_parts(xp: Any, x: Any, first: Any = None) -> tuple[Any, Any, Any, Any]:
+    """What the formulas of a row share: d and e of each class, R, and which classes lead.
 
-    R has all digits where a class leads alone, as the sum of the others, and is at least 1 where several are the
-    largest. Two infinite logits, and a row without a class, make nan.
+    R is the sum over the others, so that none of its digits are lost where one class leads alone. A row of two infinite
+    logits or of no class makes nan. Where these operations are themselves differentiated, ``first`` is the largest
+    logit and which class has it, one class alone: the others of a tie keep their derivatives.
     """
-    m = xp.max(x, axis=-1, keepdims=True)
-    d, zero, one = x - m, xp.zeros_like(x), xp.zeros_like(x) + 1
-    below = d < 0  # no class else: infinity less infinity is nan
-    alone = (xp.sum(xp.where(below, zero, one), axis=-1, keepdims=True) == 1) & (m > -float("inf"))
-    leader = alone & ~below
-    d = xp.where(leader, zero, d)
+    infinity, zero, one = float("inf"), xp.zeros_like(x), xp.zeros_like(x) + 1
+    m = xp.max(x, axis=-1, keepdims=True) if first is None else first[0]
+    d = x - m
+    leads = (d >= 0) | (x == infinity) if first is None else first[1]  # infinity less infinity is nan
+    d = xp.where(leads, zero, d)
     # What the subtraction rounded away: |d| times the error of one rounding would be the relative error of exp(d).
     moved = d - x
-    low = xp.where(d > -float("inf"), (x - (d - moved)) - (m + moved), zero)
+    low = xp.where(d > -infinity, (x - (d - moved)) - (m + moved), zero)
     e = xp.exp(d)
-    e = xp.where(leader, one, e + e * low)
-    rest = xp.sum(xp.where(leader, zero, e), axis=-1, keepdims=True)
-    return d, e, xp.where(alone, rest, rest - 1), leader
+    e = xp.where(leads, one, e + e * low)
+    ties = xp.sum(xp.where(leads, one, zero), axis=-1, keepdims=True) - 1
+    rest = xp.sum(xp.where(leads, zero, e), axis=-1, keepdims=True) + ties
+    return d, e, xp.where((m == infinity) & (ties > 0), xp.zeros_like(rest) * float("nan"), rest), leads
 
 
 def softmax_loss(xp: Any, x: Any, z: Any, parts: Any = None) -> Any:
@@ -97,18 +98,18 @@ def softmax_loss(xp: Any, x: Any, z: Any, parts: Any = None) -> Any:
     return xp.sum(_times(xp, z, -d), axis=-1) + xp.sum(z, axis=-1) * xp.log1p(rest)[..., 0]
 
 
-def softmax_losses(xp: Any, x: Any) -> Any:
+def softmax_losses(xp: Any, x: Any, parts: Any = None) -> Any:
     """The derivative with respect to the labels, -log softmax(x): log1p(R) - d."""
-    d, _, rest, _ = softmax_parts(xp, x)
+    d, _, rest, _ = parts or softmax_parts(xp, x)
     return xp.log1p(rest) - d
 
 
 def softmax_gradient(xp: Any, x: Any, z: Any, parts: Any = None) -> Any:
     """The derivative with respect to x: Z softmax(x) - z; for a class that outweighs the rest, what the rest has."""
-    _, e, rest, leader = parts or softmax_parts(xp, x)
+    _, e, rest, leads = parts or softmax_parts(xp, x)
     total = xp.sum(z, axis=-1, keepdims=True)
-    others = xp.sum(xp.where(leader, xp.zeros_like(z), z), axis=-1, keepdims=True)
-    return xp.where(leader & (rest < 1), others - total * (rest / (1 + rest)), total * (e / (1 + rest)) - z)
+    others = xp.sum(xp.where(leads, xp.zeros_like(z), z), axis=-1, keepdims=True)
+    return xp.where(leads & (rest < 1), others - total * (rest / (1 + rest)), total * (e / (1 + rest)) - z)
 
 
 def _hot(xp: Any, y: Any, like: Any) -> tuple[Any, Any]:
@@ -132,14 +133,14 @@ def sparse_softmax_loss(xp: Any, x: Any, y: Any, parts: Any = None) -> Any:
 
 def sparse_softmax_gradient(xp: Any, x: Any, y: Any, parts: Any = None) -> Any:
     """The derivative with respect to x for class indices y: softmax(x), less 1 for the class."""
-    (_, e, rest, leader), (hot, known) = parts or softmax_parts(xp, x), _hot(xp, y, x)
+    (_, e, rest, leads), (hot, known) = parts or softmax_parts(xp, x), _hot(xp, y, x)
     p = e / (1 + xp.where(known, rest, xp.zeros_like(rest) * float("nan")))
-    return xp.where(hot, xp.where(leader & (rest < 1), -(rest / (1 + rest)), p - 1), p)
+    return xp.where(hot, xp.where(leads & (rest < 1), -(rest / (1 + rest)), p - 1), p)
 
 
-def softmax(xp: Any, x: Any) -> Any:
+def softmax(xp: Any, x: Any, parts: Any = None) -> Any:
     """The probabilities."""
-    _, e, rest, _ = softmax_parts(xp, x)
+    _, e, rest, _ = parts or softmax_parts(xp, x)
     return e / (1 + rest)
 
 

@@ -101,11 +101,20 @@ def _by_formulas(x: Tensor, z: Tensor, ignored: Tensor | None, gradient: bool = 
     formula, slope = formulas.softmax_loss, formulas.softmax_gradient
     if z.ndim != x.ndim:
         formula, slope = formulas.sparse_softmax_loss, formulas.sparse_softmax_gradient
-    parts = formulas.softmax_parts(xp, rows[0])
+    parts = _parts(rows[0], differentiated=torch._C._are_functorch_transforms_active())
     value = formula(xp, *rows, parts)[..., None]
     values = (value, slope(xp, *rows, parts)) if gradient else (value,)
     loss, *gradients = (_kept(one, ignored).to(x.dtype) for one in values)
     return loss[..., 0], *gradients
+
+
+def _parts(x: Tensor, differentiated: bool = True) -> tuple[Tensor, ...]:
+    """Return the parts of the formulas, in operations that may be differentiated themselves."""
+    first = None
+    if differentiated:
+        place = torch.argmax(x, dim=-1, keepdim=True)
+        first = x.gather(-1, place), (Operations(x).arange(x.shape[-1]) == place) & (x > -torch.inf)
+    return formulas.softmax_parts(Operations(x), x, first)
 
 
 def _rows(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -138,7 +147,7 @@ def _backward(ctx: Any, by_value: Tensor | None, by_gradient: Tensor | None) -> 
         by_x = chain(x, (by_value, gradient), (_curvature(x, z, ignored, by_gradient), 1))
     if ctx.needs_input_grad[1]:
         (wx,) = wide(_kept(x, ignored))
-        by_z = chain(z, (by_value, formulas.softmax_losses(Operations(x), wx)), (_mixed_sum(wx, by_gradient), 1))
+        by_z = chain(z, (by_value, _by_label(wx)), (_mixed_sum(wx, by_gradient), 1))
     return by_x, by_z, None
 
 
@@ -161,9 +170,19 @@ class _Softmax(_Reverse):
         by_x, by_z, _ = tangents
         by_z = None if by_z is None else _kept(by_z, ignored)
         (wx,) = wide(_kept(x, ignored))
-        by_losses = None if by_z is None else formulas.softmax_losses(Operations(x), wx)
+        by_losses = None if by_z is None else _by_label(wx)
         value = chain(wx, (by_x, gradient), (by_z, by_losses)).sum(-1).to(x.dtype)
         return value, chain(x, (_curvature(x, z, ignored, by_x), 1), (_mixed(wx, by_z), 1))
+
+
+def _softmax(x: Tensor) -> Tensor:
+    """Return the probabilities."""
+    return formulas.softmax(Operations(x), x, _parts(x))
+
+
+def _by_label(x: Tensor) -> Tensor:
+    """Return the derivative of the loss with respect to the labels."""
+    return formulas.softmax_losses(Operations(x), x, _parts(x))
 
 
 def _curvature(x: Tensor, z: Tensor, ignored: Tensor | None, v: Tensor | None) -> Tensor | None:
@@ -172,14 +191,14 @@ def _curvature(x: Tensor, z: Tensor, ignored: Tensor | None, v: Tensor | None) -
         return None
     xp, (wx, wz) = Operations(x), _rows(x, z, ignored)
     total = _kept((wz if z.ndim == x.ndim else one_hot(x, z)).sum(-1, keepdim=True), ignored)
-    return total * formulas.softmax_tangent(xp, formulas.softmax(xp, wx), v.to(wx.dtype))
+    return total * formulas.softmax_tangent(xp, _softmax(wx), v.to(wx.dtype))
 
 
 def _mixed(x: Tensor, v: Tensor | None) -> Tensor | None:
     """The derivative of the gradient with respect to the labels, along v."""
-    return None if v is None else formulas.softmax(Operations(x), x) * v.sum(-1, keepdim=True) - v
+    return None if v is None else _softmax(x) * v.sum(-1, keepdim=True) - v
 
 
 def _mixed_sum(x: Tensor, v: Tensor | None) -> Tensor | None:
     """The transpose of :func:`_mixed`."""
-    return None if v is None else (formulas.softmax(Operations(x), x) * v).sum(-1, keepdim=True) - v
+    return None if v is None else (_softmax(x) * v).sum(-1, keepdim=True) - v
