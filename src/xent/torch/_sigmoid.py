@@ -116,8 +116,9 @@ def _computed(x: Tensor, z: Tensor, w: Tensor | None) -> tuple[Tensor, Tensor]:
     return formulas.loss(xp, *parts).to(x.dtype), formulas.gradient(xp, *parts).to(x.dtype)
 
 
-def _backward(ctx: Any, by_value: Tensor | None, by_gradient: Tensor | None) -> tuple:
+def _backward(ctx: Any, *outer: Any) -> tuple:
     """Scale the gradient; for its own derivative, the hessian."""
+    by_value, by_gradient = outer
     x, z, w, gradient = ctx.saved_tensors
     parts = wide(x, z, w)
     by_x = by_z = by_w = None

@@ -128,17 +128,19 @@ def _kept(rows: Tensor, ignored: Tensor | None) -> Tensor:
     return rows if ignored is None else torch.where(ignored[..., None], 0, rows)
 
 
-def _computed(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, ...]:
+def _computed(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]:
     """Compute losses and gradient, in one pass where there is a kernel for it."""
     kernel = _both if has_kernel(x, z, ignored) else _on_card if card(x, z, ignored) else None
     if kernel is None:
-        return _by_formulas(x, z, ignored, gradient=True)
+        value, gradient = _by_formulas(x, z, ignored, gradient=True)
+        return value, gradient
     gradient = empty_like(x)
     return kernel(x, z, ignored, 1, gradient), gradient
 
 
-def _backward(ctx: Any, by_value: Tensor | None, by_gradient: Tensor | None) -> tuple:
+def _backward(ctx: Any, *outer: Any) -> tuple:
     """Scale the gradient; for its own derivative, that of the probabilities."""
+    by_value, by_gradient = outer
     x, z, ignored, gradient = ctx.saved_tensors
     by_value = None if by_value is None else _kept(by_value[..., None], ignored)
     by_gradient = None if by_gradient is None else _kept(by_gradient, ignored)
