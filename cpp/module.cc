@@ -230,6 +230,7 @@ NB_MODULE(_core, m) {
 
   // Of the memory of tensors: nothing here is Python's.
   using Released = nb::call_guard<nb::gil_scoped_release>;
+  m.def("sigmoid_cross_entropy_at", &xent::sigmoid_cross_entropy_at, Released());
   m.def("sigmoid_cross_entropy_mean_at", &xent::sigmoid_cross_entropy_mean_at, Released());
   m.def("softmax_cross_entropy_mean_at", &xent::softmax_cross_entropy_mean_at, Released());
   m.def("are_classes_at", &xent::are_classes_at, Released());

@@ -16,17 +16,29 @@ Matrix matrix(std::uintptr_t address, Type type, std::size_t columns) {
   return {reinterpret_cast<char*>(address), static_cast<std::ptrdiff_t>(columns) * stride_of(type), stride_of(type)};
 }
 
-}  // namespace
-
-double sigmoid_cross_entropy_mean_at(std::uintptr_t logits, std::uintptr_t labels, std::uintptr_t gradient,
-                                     std::size_t n, int logits_type, int labels_type, double divisor,
-                                     std::uint64_t count) {
+Task task_of(std::uintptr_t logits, std::uintptr_t labels, std::uintptr_t gradient, int logits_type, int labels_type) {
   Task task;
   task.logits_type = static_cast<Type>(logits_type);
   task.labels_type = static_cast<Type>(labels_type);
   task.logits = array(logits, task.logits_type);
   task.labels = array(labels, task.labels_type);
   task.gradient = array(gradient, task.logits_type);
+  return task;
+}
+
+}  // namespace
+
+void sigmoid_cross_entropy_at(std::uintptr_t logits, std::uintptr_t labels, std::uintptr_t losses,
+                              std::uintptr_t gradient, std::size_t n, int logits_type, int labels_type) {
+  Task task = task_of(logits, labels, gradient, logits_type, labels_type);
+  task.loss = array(losses, task.logits_type);
+  run(task, n);
+}
+
+double sigmoid_cross_entropy_mean_at(std::uintptr_t logits, std::uintptr_t labels, std::uintptr_t gradient,
+                                     std::size_t n, int logits_type, int labels_type, double divisor,
+                                     std::uint64_t count) {
+  Task task = task_of(logits, labels, gradient, logits_type, labels_type);
   task.divisor = divisor;
   ExactSum total;
   task.total = &total;

@@ -1,4 +1,4 @@
-// The mean losses of tensors, by the addresses of their elements.
+// The losses of tensors and their means, by the addresses of their elements.
 //
 // An address of contiguous elements is had in a tenth of the time that an array of NumPy's takes: for a thousand elements
 // three arrays take longer than the loss. A type is the number of a `Type`; an address of 0 is a gradient not wanted, and
@@ -9,6 +9,10 @@
 #include <cstdint>
 
 namespace xent {
+
+// The losses, and the gradient.
+void sigmoid_cross_entropy_at(std::uintptr_t logits, std::uintptr_t labels, std::uintptr_t losses,
+                              std::uintptr_t gradient, std::size_t n, int logits_type, int labels_type);
 
 // The exact sum of the losses over `count`, rounded once. The gradient is divided by `divisor`.
 double sigmoid_cross_entropy_mean_at(std::uintptr_t logits, std::uintptr_t labels, std::uintptr_t gradient,

@@ -282,6 +282,18 @@ def test_weighted_against_the_definition(dtype):
             assert oracle.ulps(got[i], truth, dtype) <= 0.75, (x[i], z[i], w[i])
 
 
+@np.errstate(over="ignore")  # of the oracle's largest
+@pytest.mark.parametrize("dtype", NARROW, ids=str)
+def test_weighted_labels_may_lie_anywhere(dtype):
+    rng = np.random.default_rng(11)
+    x = interesting_logits(dtype, rng, 60)
+    z = rng.choice([-3.0, -0.25, -1e-3, 1 + 2.0**-40, 1.5, 2.5, 1e3], len(x))
+    w = rng.choice([0.0, 0.5, 3.0, 7.3, 1e-3], len(x))
+    got = xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
+    for i in range(len(x)):
+        assert got[i] == oracle.nearest(oracle.loss(x[i], z[i], w[i]), dtype), (x[i], z[i], w[i])
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_weight_one_is_the_unweighted_loss(dtype):
     rng = np.random.default_rng(10)

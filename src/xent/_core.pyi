@@ -23,6 +23,9 @@ def sigmoid_cross_entropy_total(
     logits: np.ndarray, labels: np.ndarray, gradient: np.ndarray | None, divisor: float
 ) -> tuple[bytes, int, int, int]: ...
 def sigmoid_cross_entropy_of_plain(logits: object, labels: object) -> np.ndarray | None: ...
+def sigmoid_cross_entropy_at(
+    logits: int, labels: int, losses: int, gradient: int, n: int, logits_type: int, labels_type: int, /
+) -> None: ...
 def sigmoid_cross_entropy_mean_at(
     logits: int,
     labels: int,

@@ -68,13 +68,24 @@ def total(x: Tensor, z: Tensor, _: None = None, divisor: float = 1, out: Tensor 
 
 
 def _kernel_loss(x: Tensor, z: Tensor, w: Tensor | None) -> Tensor:
-    value = empty_like(x)
     if w is None:
+        return _by_kernel(x, z)
+    value, weights = empty_like(x), array(w)
+    weights = weights[tuple(slice(None if step else 1) for step in weights.strides)]  # what was expanded, once
+    ufuncs.weighted_sigmoid_cross_entropy(array(x), array(z), weights.astype(np.float64), out=array(value))
+    return value
+
+
+def _by_kernel(x: Tensor, z: Tensor, gradient: Tensor | None = None) -> Tensor:
+    """Return the losses; ``gradient`` takes their derivative."""
+    value = empty_like(x)
+    if x.is_contiguous() and z.is_contiguous():
+        places = x.data_ptr(), z.data_ptr(), value.data_ptr(), address(gradient)
+        _core.sigmoid_cross_entropy_at(*places, x.numel(), TYPES[x.dtype], TYPES[z.dtype])
+    elif gradient is None:
         ufuncs.sigmoid_cross_entropy(array(x), array(z), out=array(value))
     else:
-        weights = array(w)
-        weights = weights[tuple(slice(None if step else 1) for step in weights.strides)]  # what was expanded, once
-        ufuncs.weighted_sigmoid_cross_entropy(array(x), array(z), weights.astype(np.float64), out=array(value))
+        ufuncs.sigmoid_cross_entropy_value_and_grad(array(x), array(z), out=(array(value), array(gradient)))
     return value
 
 
@@ -107,9 +118,8 @@ def _computed(x: Tensor, z: Tensor, w: Tensor | None) -> tuple[Tensor, Tensor]:
     if has_kernel(x, z, w):
         if w is not None:
             return _kernel_loss(x, z, w), _kernel_gradient(x, z, w)
-        value, gradient = empty_like(x), empty_like(x)
-        ufuncs.sigmoid_cross_entropy_value_and_grad(array(x), array(z), out=(array(value), array(gradient)))
-        return value, gradient
+        gradient = empty_like(x)
+        return _by_kernel(x, z, gradient), gradient
     if kernels := card(x, z, w):
         return kernels.sigmoid(x, z, loss=True, out=torch.empty_like(x))[:2]
     xp, parts = Operations(x), wide(x, z, w)
