@@ -1,16 +1,16 @@
-"""Time `xent.evaluate.score` on large files beside reading them, pandas with scikit-learn, and DuckDB's SQL.
+"""Time `logitloss.evaluate.score` on large files beside reading them, pandas with scikit-learn, and DuckDB's SQL.
 
     python benchmarks/evaluate.py [--rows 100_000_000] [--rounds 3] [--folder .]
 
 The files are seeded, and hold the same float32 logits, bool labels, and a key of 10^5 values: one as PyArrow writes it
 if not told otherwise (Snappy, dictionaries where they help), one without either, as suits random numbers. Every
 contender runs in a process of its own, in turn within each round; imports are not timed. A line for each says its best
-and median seconds, the median ratios of its time to those of the reading and of xent in the same round, the most memory
-it held, and how far its mean is from the truth: the exact mean of the losses of the same logits in float64. The groups
-are scored in a file of a tenth the rows.
+and median seconds, the median ratios of its time to those of the reading and of logitloss in the same round, the most
+memory it held, and how far its mean is from the truth: the exact mean of the losses of the same logits in float64. The
+groups are scored in a file of a tenth the rows.
 
-DuckDB is timed twice: for the mean loss alone, and for what a report of xent's holds: by bins the sums of labels and
-predictions, of losses and their squares, and the histogram of losses.
+DuckDB is timed twice: for the mean loss alone, and for what a report of logitloss's holds: by bins the sums of labels
+and predictions, of losses and their squares, and the histogram of losses.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import pyarrow.parquet as pq
 CHUNK = 1 << 20
 RESULTS = Path(__file__).parent / "results" / "amd-epyc-2-cores" / "evaluate"
 COLUMNS = ["contender", "encoding", "rows", "best_s", "median_s"]
-COLUMNS += ["ratio_to_reading", "ratio_to_xent", "peak_mib", "relative_error"]
+COLUMNS += ["ratio_to_reading", "ratio_to_logitloss", "peak_mib", "relative_error"]
 TIMED = """
 import json, re, sys, time
 path = sys.argv[1]
@@ -45,7 +45,7 @@ seconds = time.perf_counter() - start
 memory = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
 print(json.dumps([seconds, mean, memory]))
 """
-READING, XENT = "pyarrow, reading alone", "xent"
+READING, LOGITLOSS = "pyarrow, reading alone", "logitloss"
 CONTENDERS = {
     READING: (
         "import pyarrow.dataset as ds",
@@ -54,7 +54,7 @@ rows = sum(len(b) for b in ds.dataset(path).scanner(columns=["logit", "label"]).
 mean = None
 """,
     ),
-    "pyarrow, reading as xent does": (
+    "pyarrow, reading as logitloss does": (
         "import pyarrow.dataset as ds",
         """
 form = ds.ParquetFileFormat(default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False))
@@ -63,8 +63,8 @@ rows = sum(len(b) for b in ds.dataset(path, format=form).scanner(**options).to_b
 mean = None
 """,
     ),
-    XENT: (
-        "from xent.evaluate import score",
+    LOGITLOSS: (
+        "from logitloss.evaluate import score",
         'mean = score(path, logits="logit", labels="label").overall.mean_loss',
     ),
     "DuckDB, mean alone": (
@@ -101,7 +101,7 @@ mean = float(sklearn.metrics.log_loss(data["label"], scipy.special.expit(data["l
 }
 ENCODINGS = {"default": {}, "plain": {"compression": None, "use_dictionary": False}}
 GROUPS = (
-    "from xent.evaluate import score",
+    "from logitloss.evaluate import score",
     'mean = score(path, logits="logit", labels="label", by="key").overall.mean_loss',
 )
 
@@ -123,7 +123,7 @@ def make(path: Path, rows: int, encoding: str) -> Path:
 
 def truth(path: Path) -> float:
     """The exact mean of the losses in float64."""
-    from xent import ExactSum, sigmoid_cross_entropy_total
+    from logitloss import ExactSum, sigmoid_cross_entropy_total
 
     total = ExactSum()
     for batch in pq.ParquetFile(path).iter_batches(CHUNK, columns=["logit", "label"]):
@@ -164,7 +164,7 @@ def main() -> None:
         for name, of_rounds in results.items():
             mine, mean = seconds[name], of_rounds[0][1]
             ratios = [
-                statistics.median(a / b for a, b in zip(mine, seconds[to], strict=True)) for to in (READING, XENT)
+                statistics.median(a / b for a, b in zip(mine, seconds[to], strict=True)) for to in (READING, LOGITLOSS)
             ]
             off = math.nan if mean is None else abs(mean - exact) / exact
             memory = max(one[2] for one in of_rounds)
@@ -173,7 +173,7 @@ def main() -> None:
     exact = truth(small)
     off = math.nan if mean is None else abs(mean - exact) / exact
     lines.append(
-        ["xent, 10^5 groups", "default", options.rows // 10, seconds, seconds, math.nan, math.nan, memory, off]
+        ["logitloss, 10^5 groups", "default", options.rows // 10, seconds, seconds, math.nan, math.nan, memory, off]
     )
 
     RESULTS.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,9 @@
-"""xent's kernels for CUDA beside PyTorch's losses and Liger's: `python benchmarks/gpu.py`, minutes on an idle device.
+"""logitloss's kernels for CUDA beside PyTorch's losses and Liger's: `python benchmarks/gpu.py`, minutes on an idle
+device.
 
 The results of every contender are verified; then all are timed in turn, round after round, together with a copy on the
 same device. The limit is the time in which that copy would move the fewest bytes that a loss must read and write; a
-share is the limit over the time taken, the median over the rounds. Errors are the largest over the zones of `xent
+share is the limit over the time taken, the median over the rounds. Errors are the largest over the zones of `logitloss
 accuracy`, those of the sigmoid with hard labels, in units in the last place. The lines go to
 benchmarks/results/<device>/gpu/<date>.csv, case by case.
 """
@@ -23,12 +24,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-import xent.torch
-from xent.accuracy import SOFTMAX_ZONES, available_dtypes, sweep
-from xent.accuracy.peers import Implementation, with_torch
-from xent.bench import Case, WrongResult
-from xent.bench.cases import draw, expected, size_of, verify
-from xent.bench.frameworks import torch as prepare_with
+import logitloss.torch
+from logitloss.accuracy import SOFTMAX_ZONES, available_dtypes, sweep
+from logitloss.accuracy.peers import Implementation, with_torch
+from logitloss.bench import Case, WrongResult
+from logitloss.bench.cases import draw, expected, size_of, verify
+from logitloss.bench.frameworks import torch as prepare_with
 
 RESULTS = Path(__file__).parent / "results"
 ROUNDS = 5
@@ -73,8 +74,8 @@ class Row(NamedTuple):
 
 
 def contenders() -> list[Contender]:
-    """Return xent, PyTorch and, if it is installed, Liger."""
-    found = [Contender("xent", xent.__version__, xent.torch)]
+    """Return logitloss, PyTorch and, if it is installed, Liger."""
+    found = [Contender("logitloss", logitloss.__version__, logitloss.torch)]
     for name, compiled in (("torch eager", False), ("torch.compile", True)):
         found.append(Contender(name, torch.__version__, torch.nn.functional, compiled))
     if importlib.util.find_spec("liger_kernel"):
@@ -120,7 +121,7 @@ def measure(
         try:
             verify(case, one.name, prepared.fetch(prepared.run()), want)
         except WrongResult as error:
-            if one.name == "xent":
+            if one.name == "logitloss":
                 raise
             print(error, file=sys.stderr)
         else:

@@ -15,15 +15,15 @@ import sys
 import time
 from pathlib import Path
 
-from xent import _core
-from xent.bench import BenchError, Case, Plan, Row, contenders, run_plan
-from xent.bench.report import read_csv, write_csv, write_table
-from xent.bench.short import LARGE, SOFTMAX
-from xent.bench.short import SIGMOID as PEERS
+from logitloss import _core
+from logitloss.bench import BenchError, Case, Plan, Row, contenders, run_plan
+from logitloss.bench.report import read_csv, write_csv, write_table
+from logitloss.bench.short import LARGE, SOFTMAX
+from logitloss.bench.short import SIGMOID as PEERS
 
 RESULTS = Path(__file__).parent / "results"
-FAST = ("xent", "torch eager", "torch.compile", "xent.jax, jit", "jax.jit", "TensorFlow XLA")
-COMPILED = ("xent", "torch.compile", "TensorFlow XLA")
+FAST = ("logitloss", "torch eager", "torch.compile", "logitloss.jax, jit", "jax.jit", "TensorFlow XLA")
+COMPILED = ("logitloss", "torch.compile", "TensorFlow XLA")
 OPS = ("forward", "mean", "mean_and_grad", "grad_and_hess")
 
 SIGMOID = tuple(Case(op, "float32", "hard", (LARGE,), PEERS if "mean" in op else ()) for op in OPS)
@@ -34,7 +34,11 @@ KINDS = (
         for op in ("forward", "mean_and_grad")
     ),
     *(Case(op, dtype, "hard", (LARGE,), FAST) for dtype in ("float16", "bfloat16") for op in OPS[:3]),
-    *(Case(op, "float32", kind, (LARGE,), ("xent", "torch.compile")) for kind in ("bool", "uint8") for op in OPS[:3]),
+    *(
+        Case(op, "float32", kind, (LARGE,), ("logitloss", "torch.compile"))
+        for kind in ("bool", "uint8")
+        for op in OPS[:3]
+    ),
 )
 SIZES = (
     *(Case(op, "float32", "hard", (10**power,)) for op in ("forward", "mean_and_grad") for power in range(1, 8)),
@@ -45,7 +49,7 @@ SPARSE = tuple(
     Case(op, "float32", "class", shape, ALL) for op in ("sparse_forward", "sparse_mean_and_grad") for shape in SOFTMAX
 )
 CALLS = tuple(Case("call", "float32", "hard", (size,)) for size in (8, 1000))
-IN_TORCH = ("xent.torch", "xent.torch, compile", "torch eager", "torch.compile")
+IN_TORCH = ("logitloss.torch", "logitloss.torch, compile", "torch eager", "torch.compile")
 TORCH = tuple(
     Case("mean_and_grad", dtype, "hard", (10**power,), IN_TORCH)
     for dtype in ("float32", "bfloat16")

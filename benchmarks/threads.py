@@ -2,7 +2,7 @@
 
 It prints the median time of each operation in nanoseconds per element: where a second thread begins to pay, what the
 arithmetic takes while the arrays are in the caches, and what is added when they are not. Logits are float32, or what
-`python benchmarks/threads.py float16` names; XENT_ISA chooses the instruction set.
+`python benchmarks/threads.py float16` names; LOGITLOSS_ISA chooses the instruction set.
 """
 
 import statistics
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-import xent
+import logitloss
 
 SIZES = (10**4, 2**16, 2**17, 2**18, 10**6, 2**24)
 
@@ -25,10 +25,10 @@ def operations(n: int, dtype: str) -> dict[str, Callable[[], object]]:
     x = x.astype(dtype)
     one, two = np.zeros_like(x), np.zeros_like(x)
     return {
-        "loss": lambda: xent.ufuncs.sigmoid_cross_entropy(x, z, out=one),
-        "mean": lambda: xent.sigmoid_cross_entropy_total(labels=z, logits=x).mean(),
-        "mean and gradient": lambda: xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x, out=one),
-        "gradient and hessian": lambda: xent.ufuncs.sigmoid_cross_entropy_grad_and_hess(x, z, out=(one, two)),
+        "loss": lambda: logitloss.ufuncs.sigmoid_cross_entropy(x, z, out=one),
+        "mean": lambda: logitloss.sigmoid_cross_entropy_total(labels=z, logits=x).mean(),
+        "mean and gradient": lambda: logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x, out=one),
+        "gradient and hessian": lambda: logitloss.ufuncs.sigmoid_cross_entropy_grad_and_hess(x, z, out=(one, two)),
     }
 
 
@@ -40,7 +40,7 @@ def main(dtype: str = "float32") -> None:
             calls, times = max(1, 2**21 // n), {1: [], 2: []}
             for _ in range(15):
                 for threads, taken in times.items():
-                    xent.set_num_threads(threads)
+                    logitloss.set_num_threads(threads)
                     begin = time.perf_counter()
                     for _ in range(calls):
                         call()

@@ -1,14 +1,14 @@
 // Doubles -> results: a block of logits and labels is computed and rounded in loops that a compiler can vectorise.
 //
-// Each loop is a function, so that its coefficients stay in registers. They are several, because a processor looks ahead
-// a few hundred instructions only: one chain from logit to loss would leave it no second element to work on.
+// Each loop is a function, so that its coefficients stay in registers. They are several, because a processor looks
+// ahead a few hundred instructions only: one chain from logit to loss would leave it no second element to work on.
 #pragma once
 
 #include "math/quick_tail.h"
 #include "math/sigmoid_cross_entropy.h"
 #include "math/sigmoid_cross_entropy_exact.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 constexpr int block = 512;  // the doubles of a float32 loss and gradient take 24 KiB of a first-level cache
 
@@ -20,11 +20,11 @@ template <bool low, int size = block>
 struct Pairs {
   double hi[size], lo[size];
 
-  XENT_INLINE void put(Pairs& to, int i, Pair a) {
+  LOGITLOSS_INLINE void put(Pairs& to, int i, Pair a) {
     to.hi[i] = a.hi;
     if constexpr (low) to.lo[i] = a.lo;
   }
-  XENT_INLINE Pair get(const Pairs& from, int i) { return {from.hi[i], low ? from.lo[i] : 0}; }
+  LOGITLOSS_INLINE Pair get(const Pairs& from, int i) { return {from.hi[i], low ? from.lo[i] : 0}; }
 };
 
 template <class Format>
@@ -47,7 +47,7 @@ constexpr bool subnormal = !Format::narrow && way == Way::any;
 
 // The top bit of what it returns is set if a logit is not near.
 template <class Format, Way way>
-XENT_NOINLINE uint64_t powers(Block<Format>& b, int n) {
+LOGITLOSS_NOINLINE uint64_t powers(Block<Format>& b, int n) {
   uint64_t far = 0;
   for (int i = 0; i < n; ++i) {
     const double size = absolute(b.x[i]);
@@ -62,7 +62,7 @@ XENT_NOINLINE uint64_t powers(Block<Format>& b, int n) {
 
 // Returns the way that the labels allow.
 template <class Format, unsigned wanted, Way way>
-XENT_NOINLINE Way tails(Block<Format>& b, int n) {
+LOGITLOSS_NOINLINE Way tails(Block<Format>& b, int n) {
   using P = typename Block<Format>::P;
   uint64_t far = 0, soft = 0;
   for (int i = 0; i < n; ++i) {
@@ -78,14 +78,14 @@ XENT_NOINLINE Way tails(Block<Format>& b, int n) {
   return way == Way::any || far >> 63 ? Way::any : soft ? Way::near : Way::hard;
 }
 
-// Where loss and derivative are wanted, the quick way divides once in each of its loops: a division is done beside other
-// operations, but not beside a second one.
+// Where loss and derivative are wanted, the quick way divides once in each of its loops: a division is done beside
+// other operations, but not beside a second one.
 template <unsigned wanted>
 constexpr bool sigmoid_waits = (wanted & losses_wanted) && (wanted & derivatives_wanted);
 
 // The wanted values of n elements; true if one of them is open.
 template <class Format, unsigned wanted, Way way>
-XENT_NOINLINE bool results(Block<Format>& b, double divisor, int n) {
+LOGITLOSS_NOINLINE bool results(Block<Format>& b, double divisor, int n) {
   using P = typename Block<Format>::P;
   constexpr bool w = (wanted & weighted) != 0, near = way != Way::any, hard = way == Way::hard;
   constexpr bool may_be_open = Format::narrow || !near || (wanted & weighted) || (!hard && (wanted & gradient_wanted));
@@ -116,7 +116,7 @@ XENT_NOINLINE bool results(Block<Format>& b, double divisor, int n) {
 
 // Decides the open ones.
 template <class Format, unsigned wanted>
-XENT_NOINLINE void settle(Block<Format>& b, double divisor, int n) {
+LOGITLOSS_NOINLINE void settle(Block<Format>& b, double divisor, int n) {
   using Result = typename Format::Result;
   for (int i = 0; i < n; ++i) {
     if (!b.open[i]) continue;
@@ -137,20 +137,20 @@ XENT_NOINLINE void settle(Block<Format>& b, double divisor, int n) {
 
 // Fills the last vector with zeros, so that a short block takes no scalar loop; what is computed there is not read.
 template <class Format>
-XENT_INLINE int padded(Block<Format>& b, int n) {
+LOGITLOSS_INLINE int padded(Block<Format>& b, int n) {
   const int full = (n + side_by_side - 1) / side_by_side * side_by_side;
   for (int i = n; i < full; ++i) b.x[i] = b.z[i] = b.w[i] = 0;
   return full;
 }
 
 template <class Format>
-XENT_NOINLINE void losses_to_sum(Block<Format>& b, int n) {
+LOGITLOSS_NOINLINE void losses_to_sum(Block<Format>& b, int n) {
   for (int i = 0; i < n; ++i) b.s.hi[i] = b.loss[i];
 }
 
 // By the full tail; false, and nothing done, if the elements are not near as they should be.
 template <class Format, unsigned wanted, Way way>
-XENT_INLINE bool compute_fully(Block<Format>& b, double divisor, int n, int full) {
+LOGITLOSS_INLINE bool compute_fully(Block<Format>& b, double divisor, int n, int full) {
   if (way == Way::near && !(divisor >= 1 && divisor <= 0x1p64)) return false;
   const bool far = powers<Format, way>(b, full) >> 63;
   if (way == Way::near && far) return false;
@@ -167,4 +167,4 @@ XENT_INLINE bool compute_fully(Block<Format>& b, double divisor, int n, int full
   return true;
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

@@ -11,21 +11,21 @@
 #include <vector>
 
 #include "floating_point_mode.h"
+#include "logitloss.h"
 #include "tally.h"
 #include "workers.h"
-#include "xent.h"
 
 #ifdef __linux__
 #include <sched.h>
 #endif
 #ifdef _MSC_VER
 #include <intrin.h>
-#elif defined(XENT_X86)
+#elif defined(LOGITLOSS_X86)
 #include <cpuid.h>
 #endif
 
 // What kernels.cc defines for one instruction set.
-#define XENT_DECLARE(isa)                                                                                              \
+#define LOGITLOSS_DECLARE(isa)                                                                                         \
   namespace isa {                                                                                                      \
   void run(const Task&, std::size_t n);                                                                                \
   void add(Type, Array, std::size_t n, ExactSum&);                                                                     \
@@ -35,41 +35,41 @@
   SoftmaxRow softmax_finish(const SoftmaxTask&, std::size_t row, const SoftmaxSegment*, std::size_t count);            \
   void softmax_gradient(const SoftmaxTask&, std::size_t row, std::size_t first, std::size_t count, const SoftmaxRow&); \
   }
-#define XENT_NAME(isa) #isa
-#define XENT_KERNELS(isa)                                                                            \
-  {                                                                                                  \
-    XENT_NAME(isa), isa::run, isa::add, isa::tally_cells, isa::softmax_rows, isa::softmax_summarise, \
-        isa::softmax_finish, isa::softmax_gradient                                                   \
+#define LOGITLOSS_NAME(isa) #isa
+#define LOGITLOSS_KERNELS(isa)                                                                            \
+  {                                                                                                       \
+    LOGITLOSS_NAME(isa), isa::run, isa::add, isa::tally_cells, isa::softmax_rows, isa::softmax_summarise, \
+        isa::softmax_finish, isa::softmax_gradient                                                        \
   }
 
-namespace xent {
+namespace logitloss {
 
-#ifdef XENT_X86
-XENT_DECLARE(baseline)
-XENT_DECLARE(avx2)
-XENT_DECLARE(avx512)
-#define XENT_FIRST_ISA baseline
+#ifdef LOGITLOSS_X86
+LOGITLOSS_DECLARE(baseline)
+LOGITLOSS_DECLARE(avx2)
+LOGITLOSS_DECLARE(avx512)
+#define LOGITLOSS_FIRST_ISA baseline
 #else
-XENT_DECLARE(XENT_ONLY_ISA)
-#define XENT_FIRST_ISA XENT_ONLY_ISA
-#define XENT_KERNELS_OF(isa) XENT_KERNELS(isa)  // expands the macro before it becomes a string
+LOGITLOSS_DECLARE(LOGITLOSS_ONLY_ISA)
+#define LOGITLOSS_FIRST_ISA LOGITLOSS_ONLY_ISA
+#define LOGITLOSS_KERNELS_OF(isa) LOGITLOSS_KERNELS(isa)  // expands the macro before it becomes a string
 #endif
 
 namespace {
 
 struct Kernels {
   const char* name;
-  decltype(&XENT_FIRST_ISA::run) run;
-  decltype(&XENT_FIRST_ISA::add) add;
-  decltype(&XENT_FIRST_ISA::tally_cells) tally_cells;
-  decltype(&XENT_FIRST_ISA::softmax_rows) softmax_rows;
-  decltype(&XENT_FIRST_ISA::softmax_summarise) softmax_summarise;
-  decltype(&XENT_FIRST_ISA::softmax_finish) softmax_finish;
-  decltype(&XENT_FIRST_ISA::softmax_gradient) softmax_gradient;
+  decltype(&LOGITLOSS_FIRST_ISA::run) run;
+  decltype(&LOGITLOSS_FIRST_ISA::add) add;
+  decltype(&LOGITLOSS_FIRST_ISA::tally_cells) tally_cells;
+  decltype(&LOGITLOSS_FIRST_ISA::softmax_rows) softmax_rows;
+  decltype(&LOGITLOSS_FIRST_ISA::softmax_summarise) softmax_summarise;
+  decltype(&LOGITLOSS_FIRST_ISA::softmax_finish) softmax_finish;
+  decltype(&LOGITLOSS_FIRST_ISA::softmax_gradient) softmax_gradient;
 };
 
-#ifdef XENT_X86
-constexpr Kernels kernels[] = {XENT_KERNELS(baseline), XENT_KERNELS(avx2), XENT_KERNELS(avx512)};
+#ifdef LOGITLOSS_X86
+constexpr Kernels kernels[] = {LOGITLOSS_KERNELS(baseline), LOGITLOSS_KERNELS(avx2), LOGITLOSS_KERNELS(avx512)};
 
 #ifdef _MSC_VER
 std::size_t supported() {
@@ -96,7 +96,7 @@ std::size_t supported() {
 }
 #endif
 #else
-constexpr Kernels kernels[] = {XENT_KERNELS_OF(XENT_ONLY_ISA)};
+constexpr Kernels kernels[] = {LOGITLOSS_KERNELS_OF(LOGITLOSS_ONLY_ISA)};
 std::size_t supported() { return 1; }
 #endif
 
@@ -254,7 +254,7 @@ const char* initialise() {
   static std::string message;
   const std::size_t count = supported();
   active = &kernels[count - 1];
-  if (const char* wanted = std::getenv("XENT_ISA"); wanted && *wanted) {
+  if (const char* wanted = std::getenv("LOGITLOSS_ISA"); wanted && *wanted) {
     active = nullptr;
     std::string names;
     for (std::size_t i = 0; i < count; ++i) {
@@ -262,18 +262,18 @@ const char* initialise() {
       names += (i ? ", " : "") + std::string(kernels[i].name);
     }
     if (!active) {
-      message = "XENT_ISA: expected an instruction set of this processor (" + names + "), got '" + wanted +
-                "'. Unset it to let xent choose the best.";
+      message = "LOGITLOSS_ISA: expected an instruction set of this processor (" + names + "), got '" + wanted +
+                "'. Unset it to let logitloss choose the best.";
       return message.c_str();
     }
   }
   threads = usable_processors();
-  if (const char* wanted = std::getenv("XENT_NUM_THREADS"); wanted && *wanted) {
+  if (const char* wanted = std::getenv("LOGITLOSS_NUM_THREADS"); wanted && *wanted) {
     char* end;
     errno = 0;
     const long n = std::strtol(wanted, &end, 10);
     if (*end || errno || n < 1 || n > 1 << 16) {
-      message = std::string("XENT_NUM_THREADS: expected a number of threads from 1 to 65536, got '") + wanted +
+      message = std::string("LOGITLOSS_NUM_THREADS: expected a number of threads from 1 to 65536, got '") + wanted +
                 "'. Unset it to use every processor this process may use.";
       return message.c_str();
     }
@@ -282,4 +282,4 @@ const char* initialise() {
   return nullptr;
 }
 
-}  // namespace xent
+}  // namespace logitloss

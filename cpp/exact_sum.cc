@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-namespace xent {
+namespace logitloss {
 
 void ExactSum::carry() {
   for (int i = 0; i + 1 < limbs; ++i) {
@@ -53,4 +53,4 @@ double ExactSum::over(std::uint64_t n) {
   return std::ldexp(negative ? -rounded : rounded, at + 2 - 1074);
 }
 
-}  // namespace xent
+}  // namespace logitloss

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace xent {
+namespace logitloss {
 
 struct ExactSum {
   static constexpr int limbs = 68;
@@ -20,4 +20,4 @@ struct ExactSum {
   double over(std::uint64_t n);  // the sum divided by n < 2^63, rounded once; nan for n = 0
 };
 
-}  // namespace xent
+}  // namespace logitloss

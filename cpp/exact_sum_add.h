@@ -7,11 +7,11 @@
 #include "exact_sum.h"
 #include "math/vectors.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
-using xent::ExactSum;
+using logitloss::ExactSum;
 
-XENT_INLINE void add_value(double v, ExactSum& sum) {
+LOGITLOSS_INLINE void add_value(double v, ExactSum& sum) {
   const auto bits = bit_cast<uint64_t>(v);
   const int exponent = static_cast<int>(bits >> 52 & 0x7ff);
   const uint64_t fraction = bits & 0xfffffffffffffu;
@@ -31,10 +31,10 @@ XENT_INLINE void add_value(double v, ExactSum& sum) {
 }
 
 // y to a multiple of 2^-52 / 1.5 of `shift`.
-XENT_INLINE double to_multiple(double y, double shift) { return (y + shift) - shift; }
+LOGITLOSS_INLINE double to_multiple(double y, double shift) { return (y + shift) - shift; }
 
 // Adds at most 512 values.
-XENT_INLINE void add_block(const double* v, int n, ExactSum& sum) {
+LOGITLOSS_INLINE void add_block(const double* v, int n, ExactSum& sum) {
   constexpr double high_unit = 0x1.8p22, middle_unit = 0x1.8p-23, low_unit = 0x1.8p-68;
   double high = 0, middle = 0, low = 0;
   uint64_t failed = 0;
@@ -57,8 +57,8 @@ XENT_INLINE void add_block(const double* v, int n, ExactSum& sum) {
   add_value(low, sum);
 }
 
-// The sums of the parts of losses from 2^-50 to 2^14, two of them integers: that takes other ports of a processor. Losses
-// of at most 24 digits are multiples of 2^-75, and have no third part; the others are multiples of 2^-102.
+// The sums of the parts of losses from 2^-50 to 2^14, two of them integers: that takes other ports of a processor.
+// Losses of at most 24 digits are multiples of 2^-75, and have no third part; the others are multiples of 2^-102.
 template <class V>
 struct LossParts {
   typename Unsigned<V>::type high{}, middle{}, others{};  // others: its upper 6 bits are 0 without another loss
@@ -66,7 +66,7 @@ struct LossParts {
 };
 
 template <bool narrow, class V>
-XENT_INLINE void add_parts(V v, LossParts<V>& to) {
+LOGITLOSS_INLINE void add_parts(V v, LossParts<V>& to) {
   using U = typename Unsigned<V>::type;
   const auto take = [&](double shift, U& sum) {
     const V shifted = v + shift;
@@ -79,10 +79,11 @@ XENT_INLINE void add_parts(V v, LossParts<V>& to) {
   to.rest += v;
 }
 
-// Calls take(value, sums) for n values: vectors go to two sums in turn, so that none waits for the one before, and what is
-// left to a third.
+// Calls take(value, sums) for n values: vectors go to two sums in turn, so that none waits for the one before, and what
+// is left to a third.
 template <class VectorSums, class Sums, class Take>
-XENT_INLINE void for_values(const double* v, int n, VectorSums& even, VectorSums& odd, Sums& rest, const Take& take) {
+LOGITLOSS_INLINE void for_values(const double* v, int n, VectorSums& even, VectorSums& odd, Sums& rest,
+                                 const Take& take) {
   int i = 0;
   const auto next = [&](auto value, auto& sums) {
     memcpy(&value, v + i, sizeof value);
@@ -95,7 +96,7 @@ XENT_INLINE void for_values(const double* v, int n, VectorSums& even, VectorSums
 
 // Adds at most 512 losses.
 template <bool narrow>
-XENT_INLINE void add_loss_block(const double* v, int n, ExactSum& sum) {
+LOGITLOSS_INLINE void add_loss_block(const double* v, int n, ExactSum& sum) {
   LossParts<Vector> even, odd;
   LossParts<double> all;
   for_values(v, n, even, odd, all, [](auto value, auto& parts) { add_parts<narrow>(value, parts); });
@@ -109,7 +110,7 @@ XENT_INLINE void add_loss_block(const double* v, int n, ExactSum& sum) {
 }
 
 // The same for float16 values: multiples of 2^-24 below 2^16, of which a double holds any sum.
-XENT_INLINE void add_half_block(const double* v, int n, ExactSum& sum) {
+LOGITLOSS_INLINE void add_half_block(const double* v, int n, ExactSum& sum) {
   Vector even{}, odd{};
   double all = 0;
   for_values(v, n, even, odd, all, [](auto value, auto& total) { total += value; });
@@ -118,4 +119,4 @@ XENT_INLINE void add_half_block(const double* v, int n, ExactSum& sum) {
   add_value(all, sum);
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

@@ -7,7 +7,7 @@
 #include <cfenv>
 #endif
 
-namespace xent {
+namespace logitloss {
 
 class DefaultFloatingPointMode {
  public:
@@ -46,4 +46,4 @@ class DefaultFloatingPointMode {
   Mode callers_;
 };
 
-}  // namespace xent
+}  // namespace logitloss

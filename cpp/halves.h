@@ -3,35 +3,35 @@
 
 #include "math/formats.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 #ifdef __GNUC__
 typedef float TwiceFloats __attribute__((vector_size(8 * vector_lanes)));
 
 #if defined(__AVX512F__)
-#define XENT_CONVERTS_HALVES
-XENT_INLINE Vector from_halves(const char* from) {
+#define LOGITLOSS_CONVERTS_HALVES
+LOGITLOSS_INLINE Vector from_halves(const char* from) {
   return _mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
 }
-XENT_INLINE void to_halves(TwiceFloats y, char* to) {
+LOGITLOSS_INLINE void to_halves(TwiceFloats y, char* to) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtps_ph(y, _MM_FROUND_TO_NEAREST_INT));
 }
 #elif defined(__AVX2__)
-#define XENT_CONVERTS_HALVES
-XENT_INLINE Vector from_halves(const char* from) {
+#define LOGITLOSS_CONVERTS_HALVES
+LOGITLOSS_INLINE Vector from_halves(const char* from) {
   return _mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
 }
-XENT_INLINE void to_halves(TwiceFloats y, char* to) {
+LOGITLOSS_INLINE void to_halves(TwiceFloats y, char* to) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(y, _MM_FROUND_TO_NEAREST_INT));
 }
 #elif defined(__aarch64__)
-#define XENT_CONVERTS_HALVES
-XENT_INLINE Vector from_halves(const char* from) {
+#define LOGITLOSS_CONVERTS_HALVES
+LOGITLOSS_INLINE Vector from_halves(const char* from) {
   uint32_t two;
   memcpy(&two, from, sizeof two);
   return vcvt_f64_f32(vget_low_f32(vcvt_f32_f16(vreinterpret_f16_u32(vdup_n_u32(two)))));
 }
-XENT_INLINE void to_halves(TwiceFloats y, char* to) {
+LOGITLOSS_INLINE void to_halves(TwiceFloats y, char* to) {
   const float16x4_t four = vcvt_f16_f32(y);
   memcpy(to, &four, sizeof four);
 }
@@ -41,16 +41,16 @@ XENT_INLINE void to_halves(TwiceFloats y, char* to) {
 // Of n contiguous numbers the first ones, in whole vectors, where the processor has an instruction that converts them;
 // how many it did.
 template <class Format>
-XENT_INLINE int load_vectors(Format, const char*, int, double*) {
+LOGITLOSS_INLINE int load_vectors(Format, const char*, int, double*) {
   return 0;
 }
 template <class Format, class Result>
-XENT_INLINE int store_vectors(Format, const Result*, int, char*) {
+LOGITLOSS_INLINE int store_vectors(Format, const Result*, int, char*) {
   return 0;
 }
 
-#ifdef XENT_CONVERTS_HALVES
-XENT_INLINE int load_vectors(Float16, const char* from, int n, double* to) {
+#ifdef LOGITLOSS_CONVERTS_HALVES
+LOGITLOSS_INLINE int load_vectors(Float16, const char* from, int n, double* to) {
   int i = 0;
   for (; i + vector_lanes <= n; i += vector_lanes) {
     const Vector values = from_halves(from + i * sizeof(Float16::Storage));
@@ -58,7 +58,7 @@ XENT_INLINE int load_vectors(Float16, const char* from, int n, double* to) {
   }
   return i;
 }
-XENT_INLINE int store_vectors(Float16, const float* from, int n, char* to) {
+LOGITLOSS_INLINE int store_vectors(Float16, const float* from, int n, char* to) {
   int i = 0;
   for (; i + 2 * vector_lanes <= n; i += 2 * vector_lanes) {
     TwiceFloats y;
@@ -71,4 +71,4 @@ XENT_INLINE int store_vectors(Float16, const float* from, int n, char* to) {
 }
 #endif
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

@@ -4,7 +4,7 @@
 #include "softmax_loops.h"
 #include "tally_cell.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 template <class Format>
 static void run_format(const Task& task, size_t n) {
@@ -51,7 +51,7 @@ void softmax_gradient(const SoftmaxTask& task, size_t row, size_t first, size_t 
   with_format(task.logits_type, [&](auto format) { gradient_segments(format, task, row, first, count, state); });
 }
 
-void add(Type type, Array values, size_t n, xent::ExactSum& total) {
+void add(Type type, Array values, size_t n, logitloss::ExactSum& total) {
   double b[block];
   for (size_t start = 0; start < n; start += block) {
     const int m = static_cast<int>(n - start < block ? n - start : block);
@@ -64,9 +64,10 @@ void tally_cells(const float* logits, const uint8_t* labels, const float* loss, 
                  double* squares) {
   for (int i = 0; i < n; ++i) {
     const unsigned exponent = bit_cast<uint32_t>(loss[i]) >> 23;
-    cells[i] = static_cast<uint16_t>(2 * xent::tally_cell(logits[i], xent::is_one(labels[i])) + (exponent & 1));
+    cells[i] =
+        static_cast<uint16_t>(2 * logitloss::tally_cell(logits[i], logitloss::is_one(labels[i])) + (exponent & 1));
   }
   for (int i = 0; i < n; ++i) squares[i] = static_cast<double>(loss[i]) * loss[i];
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

@@ -6,20 +6,20 @@
 
 #include "exact_sum_add.h"
 #include "halves.h"
+#include "logitloss.h"
 #include "quick_block.h"
 #include "stream.h"
-#include "xent.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
-using xent::Array;
-using xent::Task;
-using xent::Type;
+using logitloss::Array;
+using logitloss::Task;
+using logitloss::Type;
 
-XENT_INLINE Array at(Array a, size_t i) { return {a.data + static_cast<ptrdiff_t>(i) * a.stride, a.stride}; }
+LOGITLOSS_INLINE Array at(Array a, size_t i) { return {a.data + static_cast<ptrdiff_t>(i) * a.stride, a.stride}; }
 
 template <class T>
-XENT_INLINE T read(const char* p) {
+LOGITLOSS_INLINE T read(const char* p) {
   T value;
   memcpy(&value, p, sizeof value);
   return value;
@@ -27,7 +27,7 @@ XENT_INLINE T read(const char* p) {
 
 // Contiguous runs have a loop of their own only so that the compiler can see the constant stride.
 template <class T, class To, class Load>
-XENT_INLINE void gather(Array from, int n, To* to, Load load) {
+LOGITLOSS_INLINE void gather(Array from, int n, To* to, Load load) {
   if (from.stride == sizeof(T)) {
     for (int i = 0; i < n; ++i) to[i] = load(read<T>(from.data + i * sizeof(T)));
   } else {
@@ -36,21 +36,21 @@ XENT_INLINE void gather(Array from, int n, To* to, Load load) {
 }
 
 template <class Format>
-XENT_INLINE void gather_format(Array from, int n, double* to) {
+LOGITLOSS_INLINE void gather_format(Array from, int n, double* to) {
   using T = typename Format::Storage;
   const int done = from.stride == sizeof(T) ? load_vectors(Format{}, from.data, n, to) : 0;
   gather<T>(at(from, done), n - done, to + done, [](auto v) { return Format::load(v); });
 }
 
 template <class T>
-XENT_INLINE void gather_number(Array from, int n, double* to) {
+LOGITLOSS_INLINE void gather_number(Array from, int n, double* to) {
   gather<T>(from, n, to, [](T v) { return static_cast<double>(v); });
 }
 
 template <class Format, class Result>
-XENT_INLINE void scatter(const Result* XENT_RESTRICT from, int n, Array to, bool past_caches = false) {
+LOGITLOSS_INLINE void scatter(const Result* LOGITLOSS_RESTRICT from, int n, Array to, bool past_caches = false) {
   using T = typename Format::Storage;
-  char* XENT_RESTRICT data = to.data;
+  char* LOGITLOSS_RESTRICT data = to.data;
   const auto write = [&](char* to_data, int i, ptrdiff_t stride) {
     const T value = Format::store(from[i]);
     memcpy(to_data + i * stride, &value, sizeof value);
@@ -71,7 +71,7 @@ XENT_INLINE void scatter(const Result* XENT_RESTRICT from, int n, Array to, bool
   }
 }
 
-XENT_NOINLINE void gather_labels(Type type, Array from, int n, double* to) {
+LOGITLOSS_NOINLINE void gather_labels(Type type, Array from, int n, double* to) {
   switch (type) {
     case Type::f16: return gather_format<Float16>(from, n, to);
     case Type::bf16: return gather_format<BFloat16>(from, n, to);
@@ -90,16 +90,16 @@ XENT_NOINLINE void gather_labels(Type type, Array from, int n, double* to) {
 }
 
 template <class Format>
-XENT_INLINE void add_losses(const Block<Format>& b, int n, ExactSum& sum) {
+LOGITLOSS_INLINE void add_losses(const Block<Format>& b, int n, ExactSum& sum) {
   if constexpr (Format::narrow)
     add_loss_block<true>(b.s.hi, n, sum);
   else
     add_loss_block<false>(b.loss, n, sum);
 }
-XENT_INLINE void add_losses(const Block<Float16>& b, int n, ExactSum& sum) { add_half_block(b.s.hi, n, sum); }
+LOGITLOSS_INLINE void add_losses(const Block<Float16>& b, int n, ExactSum& sum) { add_half_block(b.s.hi, n, sum); }
 
 template <class Format, unsigned wanted>
-XENT_NOINLINE void loop(const Task& task, size_t n) {
+LOGITLOSS_NOINLINE void loop(const Task& task, size_t n) {
   Block<Format> b;
   for (size_t start = 0; start < n; start += block) {
     const int m = static_cast<int>(n - start < block ? n - start : block);
@@ -115,4 +115,4 @@ XENT_NOINLINE void loop(const Task& task, size_t n) {
   if (task.past_caches) end_stream();
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

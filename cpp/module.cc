@@ -1,6 +1,6 @@
-// The Python module xent._core: objects -> pointers. An index of what is registered; no arithmetic.
+// The Python module logitloss._core: objects -> pointers. An index of what is registered; no arithmetic.
 
-#define XENT_IMPORTS_NUMPY
+#define LOGITLOSS_IMPORTS_NUMPY
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -12,24 +12,24 @@
 #include <string>
 #include <vector>
 
+#include "logitloss.h"
 #include "numpy_api.h"
 #include "tally.h"
 #include "tensors.h"
-#include "xent.h"
 #include "xla_ffi.h"
 
 namespace nb = nanobind;
 
 namespace {
 
-using xent::Task;
-using xent::Type;
+using logitloss::Task;
+using logitloss::Type;
 
 // The limbs of a sum as little-endian two's complement bytes of a number in units of 2^-1074, and the three counts.
-nb::tuple finish(xent::ExactSum& sum) {
+nb::tuple finish(logitloss::ExactSum& sum) {
   sum.carry();
-  unsigned char bytes[4 * xent::ExactSum::limbs];
-  for (int i = 0; i < xent::ExactSum::limbs; ++i)
+  unsigned char bytes[4 * logitloss::ExactSum::limbs];
+  for (int i = 0; i < logitloss::ExactSum::limbs; ++i)
     for (int k = 0; k < 4; ++k) bytes[4 * i + k] = static_cast<unsigned char>(sum.limb[i] >> (8 * k));
   return nb::make_tuple(nb::bytes(bytes, sizeof bytes), sum.nan, sum.positive_infinity, sum.negative_infinity);
 }
@@ -39,9 +39,9 @@ PyArrayObject* as_array(nb::handle object) {
   return reinterpret_cast<PyArrayObject*>(object.ptr());
 }
 
-xent::Type type_of(PyArrayObject* array) {
-  xent::Type type;
-  if (!xent::type_of(array, type)) throw nb::type_error("no kernel for this dtype");
+logitloss::Type type_of(PyArrayObject* array) {
+  logitloss::Type type;
+  if (!logitloss::type_of(array, type)) throw nb::type_error("no kernel for this dtype");
   return type;
 }
 
@@ -81,7 +81,7 @@ nb::tuple sigmoid_cross_entropy_total(nb::handle logits, nb::handle labels, nb::
   task.logits_type = type_of(arrays[0]);
   task.labels_type = type_of(arrays[1]);
   task.divisor = divisor;
-  xent::ExactSum total;
+  logitloss::ExactSum total;
   task.total = &total;
   const bool with_gradient = !gradient.is_none();
   if (with_gradient) arrays.push_back(as_array(gradient));
@@ -89,32 +89,32 @@ nb::tuple sigmoid_cross_entropy_total(nb::handle logits, nb::handle labels, nb::
     task.logits = {pointers[0], strides[0]};
     task.labels = {pointers[1], strides[1]};
     if (with_gradient) task.gradient = {pointers[2], strides[2]};
-    xent::run(task, n);
+    logitloss::run(task, n);
   });
   return finish(total);
 }
 
-// The losses of two plain arrays of one shape, and None for anything else, checks included: that is the ufunc's work. Few
-// elements take less time than a ufunc needs to find its loop; many take so long that Python cuts them in pieces.
+// The losses of two plain arrays of one shape, and None for anything else, checks included: that is the ufunc's work.
+// Few elements take less time than a ufunc needs to find its loop; many take so long that Python cuts them in pieces.
 nb::object sigmoid_cross_entropy_of_plain(nb::handle logits, nb::handle labels) {
   if (!PyArray_CheckExact(logits.ptr()) || !PyArray_CheckExact(labels.ptr())) return nb::none();
   auto *x = reinterpret_cast<PyArrayObject*>(logits.ptr()), *z = reinterpret_cast<PyArrayObject*>(labels.ptr());
   Task task;
   constexpr npy_intp many = 1 << 22;
   if (PyArray_NDIM(x) == 0 || PyArray_SIZE(x) > many || !PyArray_SAMESHAPE(x, z) || !PyArray_ISCARRAY_RO(x) ||
-      !PyArray_ISCARRAY_RO(z) || !xent::type_of(x, task.logits_type) || task.logits_type > Type::f64 ||
-      !xent::type_of(z, task.labels_type))
+      !PyArray_ISCARRAY_RO(z) || !logitloss::type_of(x, task.logits_type) || task.logits_type > Type::f64 ||
+      !logitloss::type_of(z, task.labels_type))
     return nb::none();
   nb::object loss = nb::steal(PyArray_NewLikeArray(x, NPY_CORDER, nullptr, 0));
   if (!loss) throw nb::python_error();
-  const auto array = [](PyArrayObject* a) { return xent::Array{PyArray_BYTES(a), PyArray_ITEMSIZE(a)}; };
+  const auto array = [](PyArrayObject* a) { return logitloss::Array{PyArray_BYTES(a), PyArray_ITEMSIZE(a)}; };
   task.logits = array(x);
   task.labels = array(z);
   task.loss = array(reinterpret_cast<PyArrayObject*>(loss.ptr()));
   const auto n = static_cast<std::size_t>(PyArray_SIZE(x));
   {
     const nb::gil_scoped_release released;
-    xent::run(task, n);
+    logitloss::run(task, n);
   }
   return loss;
 }
@@ -122,9 +122,9 @@ nb::object sigmoid_cross_entropy_of_plain(nb::handle logits, nb::handle labels) 
 nb::tuple exact_sum(nb::handle values) {
   PyArrayObject* array = as_array(values);
   const Type type = type_of(array);
-  xent::ExactSum total;
+  logitloss::ExactSum total;
   for_each_run({array}, false, [&](char** pointers, const npy_intp* strides, std::size_t n) {
-    xent::add(type, {pointers[0], strides[0]}, n, total);
+    logitloss::add(type, {pointers[0], strides[0]}, n, total);
   });
   return finish(total);
 }
@@ -138,7 +138,7 @@ const void* data_of(PyArrayObject* array, npy_intp n, std::initializer_list<Type
 }
 
 // Adds rows to a tally: logits float32 or float64, labels bool or float64, weights float64 or None.
-void tally(xent::Tally& to, nb::handle logits, nb::handle labels, nb::handle weights) {
+void tally(logitloss::Tally& to, nb::handle logits, nb::handle labels, nb::handle weights) {
   PyArrayObject *xs = as_array(logits), *zs = as_array(labels);
   const npy_intp n = PyArray_SIZE(xs);
   const void *x = data_of(xs, n, {Type::f32, Type::f64}), *z = data_of(zs, n, {Type::boolean, Type::f64});
@@ -156,14 +156,14 @@ void tally(xent::Tally& to, nb::handle logits, nb::handle labels, nb::handle wei
 
 // What a tally holds: for each cell with rows its number, the rows, and the sums of weights, labels, losses and
 // residuals; the numbers of losses by interval; and the three sums of squares.
-nb::tuple finish_tally(xent::Tally& tally) {
+nb::tuple finish_tally(logitloss::Tally& tally) {
   nb::list cells, losses;
-  for (int i = 0; i < 2 * xent::Tally::intervals; ++i) {
-    const xent::Tally::Cell& cell = tally.cells[i];
+  for (int i = 0; i < 2 * logitloss::Tally::intervals; ++i) {
+    const logitloss::Tally::Cell& cell = tally.cells[i];
     if (!cell.rows) continue;
     nb::list sums;
-    for (const xent::CellSum* one : {&cell.weight, &cell.label, &cell.loss, &cell.residual}) {
-      xent::ExactSum sum = one->total();
+    for (const logitloss::CellSum* one : {&cell.weight, &cell.label, &cell.loss, &cell.residual}) {
+      logitloss::ExactSum sum = one->total();
       sums.append(finish(sum));
     }
     cells.append(nb::make_tuple(i, cell.rows, sums));
@@ -173,7 +173,7 @@ nb::tuple finish_tally(xent::Tally& tally) {
 }
 
 // Adds rows to groups: the number of each row's group as int32, and its values as a row of float64.
-void add_to_groups(xent::GroupSums& to, nb::handle groups, nb::handle values) {
+void add_to_groups(logitloss::GroupSums& to, nb::handle groups, nb::handle values) {
   PyArrayObject *numbers = as_array(groups), *rows = as_array(values);
   const npy_intp n = PyArray_SIZE(numbers);
   const auto* g = static_cast<const std::int32_t*>(data_of(numbers, n, {Type::i32}));
@@ -184,10 +184,10 @@ void add_to_groups(xent::GroupSums& to, nb::handle groups, nb::handle values) {
 }
 
 // The rows of a group, and its sums.
-nb::tuple finish_group(const xent::GroupSums& groups, std::size_t group) {
+nb::tuple finish_group(const logitloss::GroupSums& groups, std::size_t group) {
   nb::list sums;
   for (int k = 0; k < groups.columns; ++k) {
-    xent::ExactSum sum = groups.sums.at(group * groups.columns + k).total();
+    logitloss::ExactSum sum = groups.sums.at(group * groups.columns + k).total();
     sums.append(finish(sum));
   }
   return nb::make_tuple(groups.rows.at(group), sums);
@@ -204,9 +204,9 @@ void* import_numpy() {
 
 NB_MODULE(_core, m) {
   if (!import_numpy()) throw nb::python_error();
-  if (const char* message = xent::initialise()) throw nb::import_error(message);
+  if (const char* message = logitloss::initialise()) throw nb::import_error(message);
 
-  xent::make_ufuncs(
+  logitloss::make_ufuncs(
       [](void* context, const char* name, PyObject* ufunc) {
         if (!ufunc) throw nb::python_error();
         static_cast<nb::module_*>(context)->attr(name) = nb::steal(ufunc);
@@ -218,41 +218,43 @@ NB_MODULE(_core, m) {
   m.def("sigmoid_cross_entropy_of_plain", &sigmoid_cross_entropy_of_plain, nb::arg("logits").none(),
         nb::arg("labels").none());
   m.def("exact_sum", &exact_sum, nb::arg("values"));
-  nb::class_<xent::Tally>(m, "Tally")
+  nb::class_<logitloss::Tally>(m, "Tally")
       .def(nb::init<>())
       .def("add", &tally, nb::arg("logits"), nb::arg("labels"), nb::arg("weights").none())
       .def("finish", &finish_tally);
-  nb::class_<xent::GroupSums>(m, "GroupSums")
+  nb::class_<logitloss::GroupSums>(m, "GroupSums")
       .def(nb::init<int>(), nb::arg("columns"))
-      .def("__len__", [](const xent::GroupSums& groups) { return groups.rows.size(); })
+      .def("__len__", [](const logitloss::GroupSums& groups) { return groups.rows.size(); })
       .def("add", &add_to_groups, nb::arg("groups"), nb::arg("values"))
       .def("finish", &finish_group, nb::arg("group"));
 
   // Of the memory of tensors: nothing here is Python's.
   using Released = nb::call_guard<nb::gil_scoped_release>;
-  m.def("sigmoid_cross_entropy_at", &xent::sigmoid_cross_entropy_at, Released());
-  m.def("sigmoid_cross_entropy_mean_at", &xent::sigmoid_cross_entropy_mean_at, Released());
-  m.def("softmax_cross_entropy_mean_at", &xent::softmax_cross_entropy_mean_at, Released());
-  m.def("are_classes_at", &xent::are_classes_at, Released());
+  m.def("sigmoid_cross_entropy_at", &logitloss::sigmoid_cross_entropy_at, Released());
+  m.def("sigmoid_cross_entropy_mean_at", &logitloss::sigmoid_cross_entropy_mean_at, Released());
+  m.def("softmax_cross_entropy_mean_at", &logitloss::softmax_cross_entropy_mean_at, Released());
+  m.def("are_classes_at", &logitloss::are_classes_at, Released());
   nb::list types;
-  for (const auto& type : xent::types) types.append(type.name);
+  for (const auto& type : logitloss::types) types.append(type.name);
   m.attr("types") = nb::tuple(types);
 
-  m.attr("limbs") = static_cast<int>(xent::ExactSum::limbs);
+  m.attr("limbs") = static_cast<int>(logitloss::ExactSum::limbs);
 
   nb::dict xla_handlers;
-  xent::for_each_xla_handler([](void* context, const char* name,
-                                void* handler) { (*static_cast<nb::dict*>(context))[name] = nb::capsule(handler); },
-                             &xla_handlers);
+  logitloss::for_each_xla_handler(
+      [](void* context, const char* name, void* handler) {
+        (*static_cast<nb::dict*>(context))[name] = nb::capsule(handler);
+      },
+      &xla_handlers);
   m.attr("xla_handlers") = xla_handlers;
 
-  m.attr("version") = XENT_VERSION;
-  m.def("isa", &xent::isa);
+  m.attr("version") = LOGITLOSS_VERSION;
+  m.def("isa", &logitloss::isa);
   m.def("isas", [] {
     const char* const* names;
-    const std::size_t count = xent::isas(&names);
+    const std::size_t count = logitloss::isas(&names);
     return std::vector<std::string>(names, names + count);
   });
-  m.def("num_threads", &xent::num_threads);
-  m.def("set_num_threads", &xent::set_num_threads, nb::arg("n"));
+  m.def("num_threads", &logitloss::num_threads);
+  m.def("set_num_threads", &logitloss::set_num_threads, nb::arg("n"));
 }

@@ -1,9 +1,10 @@
-// The quick way through a block of a narrow format: in plain vectors and with few digits, while that decides every rounding.
+// The quick way through a block of a narrow format: in plain vectors and with few digits, while that decides every
+// rounding.
 #pragma once
 
 #include "block.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 // What the quick way meets: a bound of all |x|, nearly as small as the largest; not 0 if a label is not 0 or 1.
 struct Seen {
@@ -12,7 +13,7 @@ struct Seen {
 };
 
 template <class Format, unsigned wanted>
-XENT_NOINLINE Seen quick_tails(Block<Format>& b, int n) {
+LOGITLOSS_NOINLINE Seen quick_tails(Block<Format>& b, int n) {
   VectorBits largest{}, soft{};
   for (int i = 0; i < n; i += side_by_side) {
     const Doubles size = each([](Vector x) { return absolute(x); }, load(b.x + i)), u = quick_power(size);
@@ -31,9 +32,9 @@ struct Rounded {
 };
 
 template <class Format, Numbers numbers>
-XENT_INLINE Rounded nearest(const Doubles& y, VectorBits& room) {
+LOGITLOSS_INLINE Rounded nearest(const Doubles& y, VectorBits& room) {
   Rounded to;
-  XENT_EACH_CHAIN {
+  LOGITLOSS_EACH_CHAIN {
     const auto one = Format::template nearest<numbers>(y.v[j]);
     to.value.v[j] = one.value;
     to.same.v[j] = one.same;
@@ -44,11 +45,12 @@ XENT_INLINE Rounded nearest(const Doubles& y, VectorBits& room) {
 
 // The wanted values of n elements by the quick way, where their relative error is that of a quick value: the terms of a
 // loss have one sign while its label is in [0, 1]; for a label of 0 or 1 one term of a gradient is exact, and the other
-// no larger than the gradient. True if one is open, or a label far outside: then a loss may be negative, infinite or nan.
+// no larger than the gradient. True if one is open, or a label far outside: then a loss may be negative, infinite or
+// nan.
 //
 // soft: for any label, in float32. Its gradient is rounded with all of its error added and subtracted.
 template <class Format, unsigned wanted, Numbers undivided, Numbers divided, bool soft = false>
-XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
+LOGITLOSS_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
   const double inverse = 1 / divisor;
   VectorBits room = ~VectorBits{}, most{};
   VectorFloatBits differ{};
@@ -72,7 +74,7 @@ XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
       if constexpr (soft) {
         const auto size = [](Vector x, Vector z, Vector sigmoid) { return absolute(narrow_side(x, z)) + sigmoid; };
         const Doubles error = each(size, x, z, sigmoid) * (quick_error * inverse), low = y - error, high = y + error;
-        XENT_EACH_CHAIN {
+        LOGITLOSS_EACH_CHAIN {
           differ |= bit_cast<VectorFloatBits>(to_floats(low.v[j])) ^ bit_cast<VectorFloatBits>(to_floats(high.v[j]));
         }
         store(low, b.gradient + i);
@@ -91,7 +93,7 @@ XENT_NOINLINE bool plain_results(Block<Format>& b, double divisor, int n) {
 
 // Plain results, rounded as their numbers allow: a divided gradient may be smaller than the rest.
 template <class Format, unsigned wanted>
-XENT_INLINE bool round_plainly(Block<Format>& b, double divisor, double largest, int n) {
+LOGITLOSS_INLINE bool round_plainly(Block<Format>& b, double divisor, double largest, int n) {
   constexpr Numbers normal = Numbers::normal, subnormal = Numbers::subnormal, any = Numbers::any;
   constexpr bool divides = (wanted & gradient_wanted) != 0, always_normal = Format::normal_limit == Format::quick_limit;
   const Numbers divided = quick_numbers<Format>(largest, divides ? divisor : 1);
@@ -109,7 +111,7 @@ XENT_INLINE bool round_plainly(Block<Format>& b, double divisor, double largest,
 
 // By the quick way; false if it leaves an element open.
 template <class Format, unsigned wanted>
-XENT_INLINE bool compute_quickly(Block<Format>& b, double divisor, int n, int full) {
+LOGITLOSS_INLINE bool compute_quickly(Block<Format>& b, double divisor, int n, int full) {
   const Seen seen = quick_tails<Format, wanted>(b, full);
   if (!(seen.largest <= divided_limit(Format::quick_limit, divisor))) return false;
   if constexpr (!(wanted & weighted))
@@ -123,7 +125,7 @@ XENT_INLINE bool compute_quickly(Block<Format>& b, double divisor, int n, int fu
 
 // Of a narrow block with an open element all are computed again: which one it is was not kept.
 template <class Format, unsigned wanted>
-XENT_INLINE void compute(Block<Format>& b, double divisor, int n) {
+LOGITLOSS_INLINE void compute(Block<Format>& b, double divisor, int n) {
   const int full = padded(b, n);
   if constexpr (Format::narrow) {
     if (compute_quickly<Format, wanted>(b, divisor, n, full)) return;
@@ -133,4 +135,4 @@ XENT_INLINE void compute(Block<Format>& b, double divisor, int n) {
   compute_fully<Format, wanted, Way::any>(b, divisor, n, full);
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

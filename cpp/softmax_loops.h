@@ -10,12 +10,12 @@
 #include "softmax_tile.h"
 #include "softmax_wide.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 // Calls one(k, column, n) for `count` segments of a row.
 template <class One>
-XENT_INLINE void for_segments(const SoftmaxTask& task, size_t first, size_t count, const One& one) {
-  const auto size = static_cast<size_t>(xent::softmax_segment(task.logits_type));
+LOGITLOSS_INLINE void for_segments(const SoftmaxTask& task, size_t first, size_t count, const One& one) {
+  const auto size = static_cast<size_t>(logitloss::softmax_segment(task.logits_type));
   for (size_t k = first; k < first + count; ++k) {
     const size_t left = task.classes - k * size;
     one(k, k * size, static_cast<int>(left < size ? left : size));
@@ -37,7 +37,7 @@ void gradient_segments(Format format, const SoftmaxTask& task, size_t row, size_
 }
 
 template <bool wide>
-XENT_INLINE SoftmaxRow state_of(const Rows<wide>& of, int r) {
+LOGITLOSS_INLINE SoftmaxRow state_of(const Rows<wide>& of, int r) {
   return {of.m[r], of.least[r], of.share[r], of.others[r], of.alone[r], of.labels.hi[r]};
 }
 
@@ -55,7 +55,7 @@ SoftmaxRow finish_segments(Format, const SoftmaxTask& task, size_t row, const So
 template <class Format>
 void rows(Format format, const SoftmaxTask& task, size_t start, size_t count, SoftmaxSegment* segments) {
   const size_t n = task.classes, end = start + count;
-  const auto size = static_cast<size_t>(xent::softmax_segment(task.logits_type));
+  const auto size = static_cast<size_t>(logitloss::softmax_segment(task.logits_type));
   if (n == 0) {  // the sum of no exponentials has no logarithm
     const double none = nan;
     for (size_t row = start; row < end; ++row) scatter<Format>(&none, 1, at(task.loss, row));
@@ -87,4 +87,4 @@ void rows(Format format, const SoftmaxTask& task, size_t start, size_t count, So
   }
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

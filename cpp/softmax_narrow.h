@@ -5,9 +5,9 @@
 
 #include "softmax_rows.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
-constexpr int narrow_segment = xent::softmax_segment(Type::f32);
+constexpr int narrow_segment = logitloss::softmax_segment(Type::f32);
 constexpr int lanes = 16;
 
 // Where no logit is farther than this below the largest, powers need no care.
@@ -18,17 +18,19 @@ constexpr double enough_left = 0x1p-12;
 
 // Logits as floats, which hold every narrow format: where they are, or in `buffer`.
 template <class Format>
-XENT_INLINE const char* as_floats(Array from, int n, float* buffer) {
+LOGITLOSS_INLINE const char* as_floats(Array from, int n, float* buffer) {
   using T = typename Format::Storage;
   if (sizeof(T) == sizeof(float) && from.stride == sizeof(float)) return from.data;
   gather<T>(from, n, buffer, [](T v) { return static_cast<float>(Format::load(v)); });
   return reinterpret_cast<const char*>(buffer);
 }
 
-XENT_INLINE float float_at(const char* x, int i) { return read<float>(x + i * static_cast<ptrdiff_t>(sizeof(float))); }
+LOGITLOSS_INLINE float float_at(const char* x, int i) {
+  return read<float>(x + i * static_cast<ptrdiff_t>(sizeof(float)));
+}
 
 // Asks for what lies `ahead` bytes after p, also past the end of an array.
-XENT_INLINE void prefetch(const char* p, size_t ahead) {
+LOGITLOSS_INLINE void prefetch(const char* p, size_t ahead) {
 #ifndef _MSC_VER
   __builtin_prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(p) + ahead));
 #endif
@@ -36,12 +38,12 @@ XENT_INLINE void prefetch(const char* p, size_t ahead) {
 
 // Calls combine(j, j + half) for all j < half, and so on with half of that: element 0 has the result.
 template <int half, class Combine>
-XENT_INLINE void fold(const Combine& combine) {
+LOGITLOSS_INLINE void fold(const Combine& combine) {
   for (int j = 0; j < half; ++j) combine(j, j + half);
   if constexpr (half > 1) fold<half / 2>(combine);
 }
 
-XENT_INLINE double sum_of_lanes(double (&a)[lanes]) {
+LOGITLOSS_INLINE double sum_of_lanes(double (&a)[lanes]) {
   fold<lanes / 2>([&](int i, int j) { a[i] += a[j]; });
   return a[0];
 }
@@ -51,7 +53,7 @@ struct Range {
 };
 
 // Of no logit but nan: infinity and -infinity.
-XENT_INLINE Range range_of(const char* x, int n) {
+LOGITLOSS_INLINE Range range_of(const char* x, int n) {
   constexpr int parts = 32;
   float low[parts], high[parts];
   for (int j = 0; j < parts; ++j) low[j] = static_cast<float>(infinity), high[j] = -low[j];
@@ -74,7 +76,7 @@ XENT_INLINE Range range_of(const char* x, int n) {
 }
 
 // The sum of exp(x - m) over at least 16 classes, no x far below m.
-XENT_INLINE double calm_sum(const char* x, int n, double m) {
+LOGITLOSS_INLINE double calm_sum(const char* x, int n, double m) {
   double sum[lanes] = {};
   int i = 0;
   for (; i + lanes <= n; i += lanes) {
@@ -94,8 +96,9 @@ XENT_INLINE double calm_sum(const char* x, int n, double m) {
   return sum_of_lanes(sum);
 }
 
-// The sum of exp(x - m) without the 1 of one largest class: also where nearly nothing is left, at infinity, and for nan.
-XENT_NOINLINE double careful_rest(const char* x, int n, double m) {
+// The sum of exp(x - m) without the 1 of one largest class: also where nearly nothing is left, at infinity, and for
+// nan.
+LOGITLOSS_NOINLINE double careful_rest(const char* x, int n, double m) {
   double sum[lanes] = {}, ties[lanes] = {};
   for (int i = 0; i < n; i += lanes)
     for (int j = 0; j < (n - i < lanes ? n - i : lanes); ++j) {
@@ -112,7 +115,7 @@ struct NarrowBuffer {
 };
 
 template <class Format>
-XENT_NOINLINE SoftmaxSegment summarise_segment(Format, const SoftmaxTask& task, size_t row, size_t column, int n) {
+LOGITLOSS_NOINLINE SoftmaxSegment summarise_segment(Format, const SoftmaxTask& task, size_t row, size_t column, int n) {
   NarrowBuffer b;
   const char* x = as_floats<Format>(row_of(task.logits, row, column), n, b.x);
   const Range range = range_of(x, n);
@@ -136,7 +139,7 @@ XENT_NOINLINE SoftmaxSegment summarise_segment(Format, const SoftmaxTask& task, 
 }
 
 // The derivative of a class with the power e and the label z; the row's share is already divided.
-XENT_INLINE double narrow_derivative(double e, double z, double inverse, SoftmaxRow of) {
+LOGITLOSS_INLINE double narrow_derivative(double e, double z, double inverse, SoftmaxRow of) {
   const double leading = ((of.labels - z) - of.others) * inverse;  // of the only largest class
   const double general = fma(of.share, e, -(z * inverse));
   const double largest = of.alone != 0 ? 1 : 2;  // no power is 2
@@ -145,7 +148,7 @@ XENT_INLINE double narrow_derivative(double e, double z, double inverse, Softmax
 
 // Writes f(i) for n elements; f may read what it replaces, which `y` may be.
 template <class Format, class F>
-XENT_INLINE void write_each(Array to, int n, double* y, const F& f) {
+LOGITLOSS_INLINE void write_each(Array to, int n, double* y, const F& f) {
   if constexpr (sizeof(typename Format::Storage) == sizeof(float)) {
     if (to.stride == sizeof(float)) {
 #pragma omp simd
@@ -164,7 +167,7 @@ XENT_INLINE void write_each(Array to, int n, double* y, const F& f) {
 
 // The gradient of n classes in a row.
 template <class Format, bool calm>
-XENT_INLINE void narrow_gradient(const SoftmaxTask& task, size_t row, size_t column, int n, SoftmaxRow of) {
+LOGITLOSS_INLINE void narrow_gradient(const SoftmaxTask& task, size_t row, size_t column, int n, SoftmaxRow of) {
   NarrowBuffer b;
   const char* x = as_floats<Format>(row_of(task.logits, row, column), n, b.x);
   const double m = of.m, inverse = 1 / task.divisor;
@@ -183,12 +186,12 @@ XENT_INLINE void narrow_gradient(const SoftmaxTask& task, size_t row, size_t col
 }
 
 template <class Format>
-XENT_NOINLINE void gradient_segment(Format, const SoftmaxTask& task, size_t row, size_t column, int n,
-                                    const SoftmaxRow& of) {
+LOGITLOSS_NOINLINE void gradient_segment(Format, const SoftmaxTask& task, size_t row, size_t column, int n,
+                                         const SoftmaxRow& of) {
   if (of.m - of.least <= calm_distance)
     narrow_gradient<Format, true>(task, row, column, n, of);
   else
     narrow_gradient<Format, false>(task, row, column, n, of);
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

@@ -4,11 +4,11 @@
 #include "loops.h"
 #include "math/softmax_cross_entropy.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
-using xent::SoftmaxRow;
-using xent::SoftmaxSegment;
-using xent::SoftmaxTask;
+using logitloss::SoftmaxRow;
+using logitloss::SoftmaxSegment;
+using logitloss::SoftmaxTask;
 
 // Rows whose logarithms are taken together.
 template <bool wide>
@@ -18,14 +18,14 @@ constexpr int most_rows = wide ? 512 : 64;
 template <bool wide>
 constexpr int tile_size = wide ? 512 : 1024;
 
-XENT_INLINE Array row_of(xent::Matrix a, size_t row, size_t column) {
+LOGITLOSS_INLINE Array row_of(logitloss::Matrix a, size_t row, size_t column) {
   return {a.data + static_cast<ptrdiff_t>(row) * a.row_stride + static_cast<ptrdiff_t>(column) * a.column_stride,
           a.column_stride};
 }
 
 // Calls one(array, n, place) for the runs of a tile that lie side by side in it.
 template <class One>
-XENT_INLINE void for_runs(xent::Matrix a, size_t row, size_t column, int n, int rows, const One& one) {
+LOGITLOSS_INLINE void for_runs(logitloss::Matrix a, size_t row, size_t column, int n, int rows, const One& one) {
   if (rows == 1) return one(row_of(a, row, column), n, 0);
   for (int c = 0; c < n; ++c) {
     Array run = row_of(a, row, column + static_cast<size_t>(c));
@@ -35,12 +35,13 @@ XENT_INLINE void for_runs(xent::Matrix a, size_t row, size_t column, int n, int 
 }
 
 // Of a sparse task: how far behind `column` a row's class is; what is before it, or no class, is farther than any.
-XENT_INLINE uint64_t own_class(const SoftmaxTask& task, size_t row, size_t column) {
+LOGITLOSS_INLINE uint64_t own_class(const SoftmaxTask& task, size_t row, size_t column) {
   return read<uint64_t>(row_of(task.labels, row, 0).data) - column;
 }
 
 // The labels of a tile; of a sparse task the one-hot rows that its indices stand for.
-XENT_INLINE void gather_tile_labels(const SoftmaxTask& task, size_t row, size_t column, int n, int rows, double* to) {
+LOGITLOSS_INLINE void gather_tile_labels(const SoftmaxTask& task, size_t row, size_t column, int n, int rows,
+                                         double* to) {
   if (!task.sparse) {
     for_runs(task.labels, row, column, n, rows,
              [&](Array from, int m, int at) { gather_labels(task.labels_type, from, m, to + at); });
@@ -53,8 +54,8 @@ XENT_INLINE void gather_tile_labels(const SoftmaxTask& task, size_t row, size_t 
   }
 }
 
-// What is known of the rows of a tile. m: the largest logit. rest: the sum of exp(x - m), in units, over all classes but
-// the first that has it. share and others: Z / (1 + R) and Z R / (1 + R).
+// What is known of the rows of a tile. m: the largest logit. rest: the sum of exp(x - m), in units, over all classes
+// but the first that has it. share and others: Z / (1 + R) and Z R / (1 + R).
 template <bool wide>
 struct Rows {
   double m[most_rows<wide>], least[most_rows<wide>];
@@ -65,14 +66,14 @@ struct Rows {
 };
 
 // a + b, whose hi is right also where it is infinite; then lo means nothing.
-XENT_INLINE Pair loose_sum(Pair a, Pair b) {
+LOGITLOSS_INLINE Pair loose_sum(Pair a, Pair b) {
   const Pair s = two_sum(a.hi, b.hi);
   return {s.hi, s.lo + (a.lo + b.lo)};
 }
 
 // Row r of `of`, from the segments of a row, in their order.
 template <bool wide>
-XENT_INLINE void merge(const SoftmaxSegment* segments, size_t count, int r, Rows<wide>& of) {
+LOGITLOSS_INLINE void merge(const SoftmaxSegment* segments, size_t count, int r, Rows<wide>& of) {
   constexpr double unit = softmax_unit<wide>;
   double m = segments[0].m, least = segments[0].least;
   for (size_t k = 1; k < count; ++k) {
@@ -110,7 +111,7 @@ XENT_INLINE void merge(const SoftmaxSegment* segments, size_t count, int r, Rows
 
 // The class, distance and sum of the labels of a sparse task.
 template <class Format>
-XENT_INLINE void find_labels(const SoftmaxTask& task, size_t row, int rows, Rows<!Format::narrow>& of) {
+LOGITLOSS_INLINE void find_labels(const SoftmaxTask& task, size_t row, int rows, Rows<!Format::narrow>& of) {
   using T = typename Format::Storage;
   constexpr bool wide = !Format::narrow;
   using P = Pairs<wide, most_rows<wide>>;
@@ -130,7 +131,7 @@ XENT_INLINE void find_labels(const SoftmaxTask& task, size_t row, int rows, Rows
 
 // Fills loss, share and others from what was summed.
 template <class Format>
-XENT_INLINE void finish(const SoftmaxTask& task, size_t row, int rows, Rows<!Format::narrow>& of) {
+LOGITLOSS_INLINE void finish(const SoftmaxTask& task, size_t row, int rows, Rows<!Format::narrow>& of) {
   constexpr bool wide = !Format::narrow;
   using P = Pairs<wide, most_rows<wide>>;
   if (task.sparse) find_labels<Format>(task, row, rows, of);
@@ -157,9 +158,9 @@ XENT_INLINE void finish(const SoftmaxTask& task, size_t row, int rows, Rows<!For
 }
 
 template <class Format>
-XENT_INLINE void store_loss(const SoftmaxTask& task, size_t row, int rows, Rows<!Format::narrow>& of) {
+LOGITLOSS_INLINE void store_loss(const SoftmaxTask& task, size_t row, int rows, Rows<!Format::narrow>& of) {
   for (int r = 0; r < rows; ++r) of.loss[r] = Format::round(of.loss[r]);
   scatter<Format>(of.loss, rows, at(task.loss, row));
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

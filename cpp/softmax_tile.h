@@ -1,4 +1,5 @@
-// Softmax in the narrow formats: short rows share a tile, class by class, so that a vector holds one class of many rows.
+// Softmax in the narrow formats: short rows share a tile, class by class, so that a vector holds one class of many
+// rows.
 //
 // A row's powers and sums are the same whatever its neighbours: these decide only which loop computes them.
 #pragma once
@@ -6,7 +7,7 @@
 #include "softmax_narrow.h"
 #include "transpose.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 // Class c of row r is at c * pitch + r, the pitch a multiple of 16: what pads the rows is computed and not read.
 struct NarrowTile {
@@ -16,25 +17,25 @@ struct NarrowTile {
 };
 
 // One class of neighbouring rows.
-XENT_INLINE Array class_of(xent::Matrix a, size_t row, int c) {
+LOGITLOSS_INLINE Array class_of(logitloss::Matrix a, size_t row, int c) {
   return {row_of(a, row, static_cast<size_t>(c)).data, a.row_stride};
 }
 
 // Not inlined: a compiler that knows how few rows there are unrolls these loops beyond its registers.
 template <class Format>
-XENT_NOINLINE void gather_class(Array from, int rows, double* to) {
+LOGITLOSS_NOINLINE void gather_class(Array from, int rows, double* to) {
   gather_format<Format>(from, rows, to);
 }
 
 template <class Format>
-XENT_NOINLINE void scatter_class(const double* from, int rows, Array to) {
+LOGITLOSS_NOINLINE void scatter_class(const double* from, int rows, Array to) {
   scatter<Format>(from, rows, to);
 }
 
 // Whether the classes of a row are neighbouring floats, and there are enough rows and classes for squares of them.
 template <class Format>
-XENT_INLINE bool has_squares(xent::Matrix a, const NarrowTile& t) {
-#ifdef XENT_SQUARES
+LOGITLOSS_INLINE bool has_squares(logitloss::Matrix a, const NarrowTile& t) {
+#ifdef LOGITLOSS_SQUARES
   constexpr auto size = static_cast<ptrdiff_t>(sizeof(float));
   return sizeof(typename Format::Storage) == size && a.column_stride == size && t.rows >= 4 && t.n >= 4;
 #else
@@ -43,10 +44,10 @@ XENT_INLINE bool has_squares(xent::Matrix a, const NarrowTile& t) {
 }
 
 template <class Format>
-XENT_INLINE void gather_tile(xent::Matrix from, size_t row, NarrowTile& t) {
+LOGITLOSS_INLINE void gather_tile(logitloss::Matrix from, size_t row, NarrowTile& t) {
   for (int c = 0; c < t.n; ++c)
     for (int r = t.rows; r < t.pitch; ++r) t.e[c * t.pitch + r] = 0;
-#ifdef XENT_SQUARES
+#ifdef LOGITLOSS_SQUARES
   if (has_squares<Format>(from, t))
     return rows_to_columns(row_of(from, row, 0).data, from.row_stride, t.rows, t.n, t.e, t.pitch);
 #endif
@@ -55,7 +56,7 @@ XENT_INLINE void gather_tile(xent::Matrix from, size_t row, NarrowTile& t) {
 
 // Powers and their sums over the classes of each row.
 template <bool calm>
-XENT_INLINE void tile_powers(const double* m, NarrowTile& t) {
+LOGITLOSS_INLINE void tile_powers(const double* m, NarrowTile& t) {
   for (int r = 0; r < t.pitch; r += lanes) {
     double sum[lanes] = {}, largest[lanes];
     for (int j = 0; j < lanes; ++j) largest[j] = m[r + j];
@@ -70,7 +71,7 @@ XENT_INLINE void tile_powers(const double* m, NarrowTile& t) {
 }
 
 // The largest logit of each row; whether every other one is close to it.
-XENT_INLINE bool tile_range(const NarrowTile& t, double* m) {
+LOGITLOSS_INLINE bool tile_range(const NarrowTile& t, double* m) {
   VectorBits far{};
   for (int r = 0; r < t.pitch; r += vector_lanes) {
     Vector largest = Vector{} - infinity, least = Vector{} + infinity;
@@ -87,7 +88,7 @@ XENT_INLINE bool tile_range(const NarrowTile& t, double* m) {
 }
 
 // The powers in place of the logits, and their sums without the 1 of one largest class.
-XENT_INLINE void summarise_tile(NarrowTile& t, const double* m, bool calm, double* rest) {
+LOGITLOSS_INLINE void summarise_tile(NarrowTile& t, const double* m, bool calm, double* rest) {
   if (calm)
     tile_powers<true>(m, t);
   else
@@ -108,7 +109,7 @@ XENT_INLINE void summarise_tile(NarrowTile& t, const double* m, bool calm, doubl
 }
 
 // The labels, their sums and distances.
-XENT_INLINE void tile_labels(const SoftmaxTask& task, size_t row, NarrowTile& t, Rows<false>& of) {
+LOGITLOSS_INLINE void tile_labels(const SoftmaxTask& task, size_t row, NarrowTile& t, Rows<false>& of) {
   for (int r = 0; r < t.rows; ++r) of.distance.hi[r] = of.labels.hi[r] = 0;
   for (int c = 0; c < t.n; ++c) {
     gather_labels(task.labels_type, class_of(task.labels, row, c), t.rows, t.z + c * t.pitch);
@@ -122,7 +123,7 @@ XENT_INLINE void tile_labels(const SoftmaxTask& task, size_t row, NarrowTile& t,
 
 // Writes the gradient, which takes the place of the powers.
 template <class Format>
-XENT_INLINE void tile_gradient(const SoftmaxTask& task, size_t row, NarrowTile& t, Rows<false>& of) {
+LOGITLOSS_INLINE void tile_gradient(const SoftmaxTask& task, size_t row, NarrowTile& t, Rows<false>& of) {
   const double inverse = 1 / task.divisor;
   for (int r = 0; r < t.rows; ++r) of.share[r] *= inverse;
   const auto derivative = [&](double e, double z, int r) {
@@ -134,7 +135,7 @@ XENT_INLINE void tile_gradient(const SoftmaxTask& task, size_t row, NarrowTile& 
     for (int r = 0; r < t.rows; ++r) own[r] = t.e[own_place(r)];
     for (int r = 0; r < t.rows; ++r) own[r] = derivative(own[r], 1, r);
   }
-#ifdef XENT_SQUARES
+#ifdef LOGITLOSS_SQUARES
   if (task.sparse && has_squares<Format>(task.gradient, t)) {
     const Array to = row_of(task.gradient, row, 0);
     columns_to_rows(t.e, t.pitch, of.share, t.rows, t.n, to.data, task.gradient.row_stride);
@@ -163,7 +164,7 @@ XENT_INLINE void tile_gradient(const SoftmaxTask& task, size_t row, NarrowTile& 
 
 // Rows that share a tile.
 template <class Format>
-XENT_NOINLINE void shared_rows(Format, const SoftmaxTask& task, size_t row, int rows) {
+LOGITLOSS_NOINLINE void shared_rows(Format, const SoftmaxTask& task, size_t row, int rows) {
   NarrowTile t;
   Rows<false> of;
   t.n = static_cast<int>(task.classes);
@@ -178,4 +179,4 @@ XENT_NOINLINE void shared_rows(Format, const SoftmaxTask& task, size_t row, int 
   if (task.gradient.data) tile_gradient<Format>(task, row, t, of);
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

@@ -3,9 +3,9 @@
 
 #include "softmax_rows.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
-constexpr int wide_segment = xent::softmax_segment(Type::f64);
+constexpr int wide_segment = logitloss::softmax_segment(Type::f64);
 
 struct WideTile {
   double x[wide_segment], z[wide_segment];
@@ -16,7 +16,7 @@ struct WideTile {
 
 // Calls f(i, r) for element i, of row r: along the classes of one row, or along the rows that share a tile.
 template <class F>
-XENT_INLINE void for_each(int n, int rows, const F& f) {
+LOGITLOSS_INLINE void for_each(int n, int rows, const F& f) {
   if (rows == 1) {
 #pragma omp simd
     for (int i = 0; i < n; ++i) f(i, 0);
@@ -30,7 +30,7 @@ XENT_INLINE void for_each(int n, int rows, const F& f) {
 // Element i + h goes to element i, h halving, for n classes of `rows` neighbours each; the result lies in the first
 // `rows` elements.
 template <class Combine>
-XENT_INLINE void reduce_tree(int n, int rows, const Combine& combine) {
+LOGITLOSS_INLINE void reduce_tree(int n, int rows, const Combine& combine) {
   int h = 1;
   while (2 * h < n) h *= 2;
   for (; n > 1; n = h, h /= 2) {
@@ -40,13 +40,13 @@ XENT_INLINE void reduce_tree(int n, int rows, const Combine& combine) {
   }
 }
 
-XENT_INLINE void sum_tree(Pairs<true>& a, int n, int rows) {
+LOGITLOSS_INLINE void sum_tree(Pairs<true>& a, int n, int rows) {
   using P = Pairs<true>;
   reduce_tree(n, rows, [&](int i, int j) { P::put(a, i, loose_sum(P::get(a, i), P::get(a, j))); });
 }
 
 // The largest logit of each row; a nan is none, and is found in the sum.
-XENT_INLINE void largest(const double* x, int n, int rows, double* m) {
+LOGITLOSS_INLINE void largest(const double* x, int n, int rows, double* m) {
   if (rows > 1) {
     for (int r = 0; r < rows; ++r) m[r] = -infinity;
     for (int c = 0; c < n; ++c)
@@ -66,7 +66,7 @@ XENT_INLINE void largest(const double* x, int n, int rows, double* m) {
 }
 
 // Sets e to 0 at the first class of each row that has its largest logit: the 1 in 1 + R.
-XENT_INLINE void leave_out_first(const double* x, const double* m, int n, int rows, Pairs<true>& e) {
+LOGITLOSS_INLINE void leave_out_first(const double* x, const double* m, int n, int rows, Pairs<true>& e) {
   if (rows == 1) {
     constexpr int stretch = 64;
     for (int start = 0; start < n; start += stretch) {
@@ -85,14 +85,14 @@ XENT_INLINE void leave_out_first(const double* x, const double* m, int n, int ro
   for (int r = 0; r < rows; ++r) Pairs<true>::put(e, static_cast<int>(first[r]) * rows + r, {0, 0});
 }
 
-XENT_INLINE void gather_wide(const SoftmaxTask& task, size_t row, size_t column, int n, int rows, double* to) {
+LOGITLOSS_INLINE void gather_wide(const SoftmaxTask& task, size_t row, size_t column, int n, int rows, double* to) {
   for_runs(task.logits, row, column, n, rows,
            [&](Array from, int m, int at) { gather_format<Float64>(from, m, to + at); });
 }
 
 // Sums a tile: fills t.x, t.e and the first fields of `of`; of a dense task also t.z.
-XENT_INLINE void summarise(const SoftmaxTask& task, size_t row, size_t column, int n, int rows, WideTile& t,
-                           Rows<true>& of) {
+LOGITLOSS_INLINE void summarise(const SoftmaxTask& task, size_t row, size_t column, int n, int rows, WideTile& t,
+                                Rows<true>& of) {
   using P = Pairs<true>;
   const auto sum_to = [&](P& to) {
     sum_tree(t.sum, n, rows);
@@ -117,8 +117,8 @@ XENT_INLINE void summarise(const SoftmaxTask& task, size_t row, size_t column, i
 }
 
 // The gradient of a tile; t.e is relative to the largest logit of the whole row.
-XENT_INLINE void gradient_tile(const SoftmaxTask& task, size_t row, size_t column, int n, int rows, WideTile& t,
-                               const Rows<true>& of) {
+LOGITLOSS_INLINE void gradient_tile(const SoftmaxTask& task, size_t row, size_t column, int n, int rows, WideTile& t,
+                                    const Rows<true>& of) {
   const double inverse = 1 / task.divisor, down = 1 / softmax_unit<true>;
   for_each(n, rows, [&](int i, int r) {
     const Pair e = Pairs<true>::get(t.e, i);
@@ -132,7 +132,7 @@ XENT_INLINE void gradient_tile(const SoftmaxTask& task, size_t row, size_t colum
 }
 
 // Rows that share a tile.
-XENT_NOINLINE void shared_rows(Float64, const SoftmaxTask& task, size_t row, int rows) {
+LOGITLOSS_NOINLINE void shared_rows(Float64, const SoftmaxTask& task, size_t row, int rows) {
   WideTile t;
   Rows<true> of;
   const int n = static_cast<int>(task.classes);
@@ -144,7 +144,8 @@ XENT_NOINLINE void shared_rows(Float64, const SoftmaxTask& task, size_t row, int
   gradient_tile(task, row, 0, n, rows, t, of);
 }
 
-XENT_NOINLINE SoftmaxSegment summarise_segment(Float64, const SoftmaxTask& task, size_t row, size_t column, int n) {
+LOGITLOSS_NOINLINE SoftmaxSegment summarise_segment(Float64, const SoftmaxTask& task, size_t row, size_t column,
+                                                    int n) {
   WideTile t;
   Rows<true> of;
   summarise(task, row, column, n, 1, t, of);
@@ -157,8 +158,8 @@ XENT_NOINLINE SoftmaxSegment summarise_segment(Float64, const SoftmaxTask& task,
   return sums;
 }
 
-XENT_NOINLINE void gradient_segment(Float64, const SoftmaxTask& task, size_t row, size_t column, int n,
-                                    const SoftmaxRow& state) {
+LOGITLOSS_NOINLINE void gradient_segment(Float64, const SoftmaxTask& task, size_t row, size_t column, int n,
+                                         const SoftmaxRow& state) {
   WideTile t;
   Rows<true> of;
   of.m[0] = state.m;
@@ -172,4 +173,4 @@ XENT_NOINLINE void gradient_segment(Float64, const SoftmaxTask& task, size_t row
   gradient_tile(task, row, column, n, 1, t, of);
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

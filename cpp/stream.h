@@ -4,29 +4,29 @@
 #include "math/portable.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
-#define XENT_STREAMS
+#define LOGITLOSS_STREAMS
 #include <immintrin.h>
 #endif
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
-#ifdef XENT_STREAMS
+#ifdef LOGITLOSS_STREAMS
 // As much as one instruction writes: with a whole line at a time, nothing waits for the rest of one.
 #if defined(__AVX512F__)
 using Stretch = __m512i;
-XENT_INLINE void write_past(Stretch* to, Stretch value) { _mm512_stream_si512(to, value); }
+LOGITLOSS_INLINE void write_past(Stretch* to, Stretch value) { _mm512_stream_si512(to, value); }
 #elif defined(__AVX__)
 using Stretch = __m256i;
-XENT_INLINE void write_past(Stretch* to, Stretch value) { _mm256_stream_si256(to, value); }
+LOGITLOSS_INLINE void write_past(Stretch* to, Stretch value) { _mm256_stream_si256(to, value); }
 #else
 using Stretch = __m128i;
-XENT_INLINE void write_past(Stretch* to, Stretch value) { _mm_stream_si128(to, value); }
+LOGITLOSS_INLINE void write_past(Stretch* to, Stretch value) { _mm_stream_si128(to, value); }
 #endif
 #endif
 
-XENT_INLINE void stream(const char* from, size_t bytes, char* to) {
+LOGITLOSS_INLINE void stream(const char* from, size_t bytes, char* to) {
   size_t done = 0;
-#ifdef XENT_STREAMS
+#ifdef LOGITLOSS_STREAMS
   constexpr size_t width = sizeof(Stretch);
   const size_t before = (width - reinterpret_cast<uintptr_t>(to) % width) % width;
   if (before <= bytes) {
@@ -42,10 +42,10 @@ XENT_INLINE void stream(const char* from, size_t bytes, char* to) {
 }
 
 // Before another thread may see what was written.
-XENT_INLINE void end_stream() {
-#ifdef XENT_STREAMS
+LOGITLOSS_INLINE void end_stream() {
+#ifdef LOGITLOSS_STREAMS
   _mm_sfence();
 #endif
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

@@ -8,7 +8,7 @@
 
 #include "floating_point_mode.h"
 
-namespace xent {
+namespace logitloss {
 
 namespace {
 
@@ -37,7 +37,7 @@ Array array_of(const T* values) {
 
 void CellSum::spill(double v) {
   if (!rest_) rest_ = std::make_unique<ExactSum>();
-  xent::add(Type::f64, array_of(&v), 1, *rest_);
+  logitloss::add(Type::f64, array_of(&v), 1, *rest_);
 }
 
 inline void CellSum::add(double v) {
@@ -63,7 +63,7 @@ ExactSum CellSum::total() const {
   ExactSum all;
   if (rest_) all = *rest_;
   const double parts[] = {high_, low_};
-  xent::add(Type::f64, array_of(parts), 2, all);
+  logitloss::add(Type::f64, array_of(parts), 2, all);
   all.carry();
   return all;
 }
@@ -127,7 +127,7 @@ struct PlainSums {
     for (int i = 0; i < n; ++i) ends |= is_end(cell[i]);
     for (int i = 0; ends && i < n; ++i)
       if (is_end(cell[i])) add_row(tally, x[i], z[i], nullptr, l[i], g[i]);
-    xent::add(Type::f64, array_of(loss2), n, tally.loss2);
+    logitloss::add(Type::f64, array_of(loss2), n, tally.loss2);
   }
 
   void add_to(Tally& tally) const {
@@ -197,4 +197,4 @@ void GroupSums::add(const std::int32_t* groups, const double* values, std::size_
   }
 }
 
-}  // namespace xent
+}  // namespace logitloss

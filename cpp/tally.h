@@ -1,8 +1,8 @@
 // Exact sums of many rows by the cell that each row belongs to: an interval of its logit, or the number of its group.
 //
-// Numbers of one cell mostly differ by few binary orders, so a plain double holds the sum of many of them exactly. Where
-// an addition would round, its error is kept in a second double; where that would round too, the second goes to a sum
-// of 68 limbs. So nothing is ever rounded, and the limbs are seldom touched.
+// Numbers of one cell mostly differ by few binary orders, so a plain double holds the sum of many of them exactly.
+// Where an addition would round, its error is kept in a second double; where that would round too, the second goes to a
+// sum of 68 limbs. So nothing is ever rounded, and the limbs are seldom touched.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "exact_sum.h"
+#include "logitloss.h"
 #include "tally_cell.h"
-#include "xent.h"
 
-namespace xent {
+namespace logitloss {
 
 class CellSum {
  public:
@@ -28,8 +28,8 @@ class CellSum {
 };
 
 // Rows by intervals of the logit: how many, and the sums of their weights, labels, losses and residuals (the predicted
-// probability minus the label). The intervals are [k/4, (k+1)/4) for k from -64 to 63 and one beyond each end, each held
-// twice: for the rows whose label is exactly 1, and for the others.
+// probability minus the label). The intervals are [k/4, (k+1)/4) for k from -64 to 63 and one beyond each end, each
+// held twice: for the rows whose label is exactly 1, and for the others.
 struct Tally {
   static constexpr int intervals = 130, lowest = lowest_interval;  // the one below -16
   static constexpr int loss_intervals = 65, lowest_loss = -33;  // losses by powers of two, those below 2^-32 together
@@ -62,4 +62,4 @@ struct GroupSums {
   void add(const std::int32_t* groups, const double* values, std::size_t n);
 };
 
-}  // namespace xent
+}  // namespace logitloss

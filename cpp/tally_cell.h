@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace xent {
+namespace logitloss {
 
 constexpr int lowest_interval = -65;  // of the logit, in quarters
 
@@ -20,4 +20,4 @@ static inline int tally_cell(Float x, int one) {
   return 2 * (k - static_cast<int>(t < static_cast<Float>(k)) - lowest_interval) + one;
 }
 
-}  // namespace xent
+}  // namespace logitloss

@@ -5,9 +5,9 @@
 #include <cstring>
 #include <vector>
 
-#include "xent.h"
+#include "logitloss.h"
 
-namespace xent {
+namespace logitloss {
 namespace {
 
 Array array(std::uintptr_t address, Type type) { return {reinterpret_cast<char*>(address), stride_of(type)}; }
@@ -80,4 +80,4 @@ bool are_classes_at(std::uintptr_t labels, std::size_t n, std::int64_t classes, 
   return all;
 }
 
-}  // namespace xent
+}  // namespace logitloss

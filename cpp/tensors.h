@@ -1,14 +1,14 @@
 // The losses of tensors and their means, by the addresses of their elements.
 //
-// An address of contiguous elements is had in a tenth of the time that an array of NumPy's takes: for a thousand elements
-// three arrays take longer than the loss. A type is the number of a `Type`; an address of 0 is a gradient not wanted, and
-// one that is wanted lies apart from the inputs.
+// An address of contiguous elements is had in a tenth of the time that an array of NumPy's takes: for a thousand
+// elements three arrays take longer than the loss. A type is the number of a `Type`; an address of 0 is a gradient not
+// wanted, and one that is wanted lies apart from the inputs.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-namespace xent {
+namespace logitloss {
 
 // The losses, and the gradient.
 void sigmoid_cross_entropy_at(std::uintptr_t logits, std::uintptr_t labels, std::uintptr_t losses,
@@ -28,4 +28,4 @@ double softmax_cross_entropy_mean_at(std::uintptr_t logits, std::uintptr_t label
 // Whether all of n int64 labels are classes, and none is the one to ignore.
 bool are_classes_at(std::uintptr_t labels, std::size_t n, std::int64_t classes, std::int64_t ignored);
 
-}  // namespace xent
+}  // namespace logitloss

@@ -6,7 +6,7 @@
 
 #include "numpy_api.h"
 
-namespace xent {
+namespace logitloss {
 namespace {
 
 // --- types ---------------------------------------------------------------------------------------------------------
@@ -290,4 +290,4 @@ void make_ufuncs(void (*keep)(void* context, const char* name, PyObject* ufunc),
   }
 }
 
-}  // namespace xent
+}  // namespace logitloss

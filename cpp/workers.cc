@@ -1,5 +1,5 @@
-// A thread is not started for each call: for its first milliseconds a system may leave it on the processor of the thread
-// that started it, where the two take turns. Nor is one left to wake where its caller runs: see `Processors`.
+// A thread is not started for each call: for its first milliseconds a system may leave it on the processor of the
+// thread that started it, where the two take turns. Nor is one left to wake where its caller runs: see `Processors`.
 //
 // No worker lives through a fork: it ends before, and the next call starts it again, in the parent and in the child.
 
@@ -20,12 +20,12 @@
 #include <sched.h>
 #endif
 
-namespace xent {
+namespace logitloss {
 namespace {
 
-// The processors of a caller. A scheduler that wakes a worker on the one where the caller runs may leave it there, waiting
-// for its turn until the caller has done all the work: so it is woken with that one forbidden, and allowed again to run
-// on it as soon as it runs.
+// The processors of a caller. A scheduler that wakes a worker on the one where the caller runs may leave it there,
+// waiting for its turn until the caller has done all the work: so it is woken with that one forbidden, and allowed
+// again to run on it as soon as it runs.
 #ifdef __linux__
 class Processors {
  public:
@@ -175,4 +175,4 @@ void share_out(std::size_t shares, std::size_t threads, const std::function<void
   workers->share_out(job, threads - 1);
 }
 
-}  // namespace xent
+}  // namespace logitloss

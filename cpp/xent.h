@@ -1,4 +1,4 @@
-// xent: cross entropy from logits, and its derivatives, in one pass over memory.
+// logitloss: cross entropy from logits, and its derivatives, in one pass over memory.
 //
 // Python asks (module.cc: objects -> pointers), `run` chooses a kernel and splits the work (dispatch.cc), the kernel
 // walks the arrays in blocks (loops.h: pointers -> values, block.h: doubles -> results), the maths sees doubles (math/:
@@ -18,7 +18,7 @@
 
 #include "exact_sum.h"
 
-namespace xent {
+namespace logitloss {
 
 enum class Type : std::uint8_t { f16, bf16, f32, f64, boolean, i8, u8, i16, u16, i32, u32, i64, u64 };
 
@@ -93,8 +93,8 @@ std::size_t isas(const char* const** names);
 int num_threads();
 void set_num_threads(int n);
 
-// Chooses the instruction set (XENT_ISA overrides) and the number of threads (XENT_NUM_THREADS overrides).
+// Chooses the instruction set (LOGITLOSS_ISA overrides) and the number of threads (LOGITLOSS_NUM_THREADS overrides).
 // Returns null, or a message about an override that cannot be met.
 const char* initialise();
 
-}  // namespace xent
+}  // namespace logitloss

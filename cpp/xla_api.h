@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace xent::xla {
+namespace logitloss::xla {
 
 struct Extension {
   std::size_t struct_size;
@@ -74,4 +74,4 @@ struct Call {
 
 constexpr int internal_error = 13;
 
-}  // namespace xent::xla
+}  // namespace logitloss::xla

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "xent.h"
+#include "logitloss.h"
 #include "xla_api.h"
 
 #ifdef __linux__
@@ -17,7 +17,7 @@
 #include <unistd.h>
 #endif
 
-namespace xent {
+namespace logitloss {
 namespace {
 
 using xla::Buffer;
@@ -39,11 +39,11 @@ constexpr XlaType xla_types[] = {{1, Type::boolean}, {2, Type::i8},   {3, Type::
 Type type_of(const Buffer& buffer) {
   for (const XlaType& known : xla_types)
     if (known.number == buffer.type) return known.type;
-  throw std::invalid_argument("xent: no kernel for XLA's type " + std::to_string(buffer.type));
+  throw std::invalid_argument("logitloss: no kernel for XLA's type " + std::to_string(buffer.type));
 }
 
 const Buffer& operand(const Buffers& of, std::int64_t i) {
-  if (i >= of.size) throw std::invalid_argument("xent: too few operands, got " + std::to_string(of.size));
+  if (i >= of.size) throw std::invalid_argument("logitloss: too few operands, got " + std::to_string(of.size));
   return *of.buffers[i];
 }
 
@@ -116,7 +116,7 @@ void softmax(const Call& call) {
     wide.assign(narrow, narrow + rows);
     task.labels = {reinterpret_cast<char*>(wide.data()), sizeof(std::int64_t), 0};
   } else if (task.sparse && task.labels_type != Type::i64) {
-    throw std::invalid_argument("xent: class indices must be int32 or int64");
+    throw std::invalid_argument("logitloss: class indices must be int32 or int64");
   }
   task.loss = array(result(call, 0));
   if (call.results.size > 1) task.gradient = matrix(result(call, 1), task.classes);
@@ -153,4 +153,4 @@ void for_each_xla_handler(void (*keep)(void* context, const char* name, void* ha
   give("softmax_cross_entropy", handle<softmax>);
 }
 
-}  // namespace xent
+}  // namespace logitloss

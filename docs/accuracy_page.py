@@ -14,10 +14,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 
-from xent import _core
-from xent.accuracy import Row, sweep, truths
-from xent.accuracy.peers import IMPLEMENTATIONS, Run
-from xent.accuracy.report import ulp_text
+from logitloss import _core
+from logitloss.accuracy import Row, sweep, truths
+from logitloss.accuracy.peers import IMPLEMENTATIONS, Run
+from logitloss.accuracy.report import ulp_text
 
 OUT = Path(__file__).parent / "_generated"
 
@@ -110,7 +110,9 @@ def relative_errors(runs: dict[str, Run], output: str, label: float) -> dict[str
 def plot(curves: dict[str, tuple[np.ndarray, np.ndarray]], output: str, theme: str, path: Path) -> None:
     """Draw the curves of one output for readers with a light or a dark page."""
     ink, faint = INK[theme], FAINT[theme]
-    mpl.rcParams.update({"svg.hashsalt": "xent", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11})
+    mpl.rcParams.update(
+        {"svg.hashsalt": "logitloss", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11}
+    )
     mpl.rcParams.update(dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), ink))
     figure, axes = plt.subplots(figsize=(9, 5.4), layout="constrained")
     empty = 1 if output == "loss" else -1  # the side without tails has room for words
@@ -129,7 +131,7 @@ def plot(curves: dict[str, tuple[np.ndarray, np.ndarray]], output: str, theme: s
     for name, (color, dashes, width) in STYLES.items():
         if name in curves:
             axes.plot(*curves[name], color=color, linestyle=dashes, linewidth=width, label=name)
-    axes.plot(*curves["xent"], color=ink, linewidth=2.4, label="xent")
+    axes.plot(*curves["logitloss"], color=ink, linewidth=2.4, label="logitloss")
     what = {"loss": "Loss of a negative (label 0)", "gradient": "Gradient of a positive (label 1)"}[output]
     axes.set(yscale="log", ylim=(1e-9, 4), xlim=(-110, 110), xlabel="logit", ylabel="relative error", title=what)
     axes.set_xticks(range(-100, 101, 20))

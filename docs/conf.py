@@ -1,11 +1,11 @@
 """How Sphinx builds these pages: `sphinx-build -W docs build/docs`."""
 
-import xent
+import logitloss
 
-project = "xent"
-author = "the authors of xent"
+project = "logitloss"
+author = "the authors of logitloss"
 copyright = author
-release = version = xent.__version__
+release = version = logitloss.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_generated/*.md"]
@@ -15,6 +15,6 @@ autodoc_typehints = "none"  # the docstrings say more
 napoleon_use_rtype = False
 
 html_theme = "furo"
-html_title = f"xent {release}"
+html_title = f"logitloss {release}"
 html_copy_source = False
 html_show_copyright = False

@@ -12,9 +12,9 @@ import matplotlib as mpl
 from accuracy_page import FAINT, INK, OUT
 from matplotlib import pyplot as plt
 
-from xent.bench import Row
-from xent.bench.cases import OPS
-from xent.bench.report import LEAD, is_peer, read_csv, tables, versions
+from logitloss.bench import Row
+from logitloss.bench.cases import OPS
+from logitloss.bench.report import LEAD, is_peer, read_csv, tables, versions
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 LARGE = str(2**24)
@@ -81,11 +81,11 @@ def is_reduced(row: Row) -> bool:
 
 def aims(rows: list[Row]) -> str:
     """Return what was aimed at, what was measured, and the fastest peer."""
-    lines = ["| float32, 2 threads, ratio to the limit | aim | xent | | fastest peer |", "|---|---:|---:|---|---|"]
+    lines = ["| float32, 2 threads, ratio to the limit | aim | logitloss | | fastest peer |", "|---|---:|---:|---|---|"]
     for (op, size), aim in AIMS.items():
         own = {row.contender: row for row in rows if is_main(row) and (row.op, row.size) == (op, size)}
         best = min((row for name, row in own.items() if is_peer(name)), key=lambda row: row.ratio)
-        reached = own["xent"].ratio
+        reached = own["logitloss"].ratio
         lines.append(
             f"| {OPS[op]}, {size} | {aim} | {reached:.2f} | {'reached' if reached <= aim else 'not reached'} "
             f"| {best.contender} {best.ratio:.2f} |"
@@ -98,14 +98,16 @@ def markdown(rows: Iterable[Row], chosen: Callable[[Row], bool]) -> str:
 
     What matters most is on the left: a narrow screen cuts the rest off.
     """
-    first = ["limit", "xent", LEAD]
+    first = ["limit", "logitloss", LEAD]
     lines = []
     for table in tables([row for row in rows if chosen(row)]):
         body = sorted(table.body, key=lambda line: first.index(line[0]) if line[0] in first else len(first))
-        names = [f"**{name}**" if name == "xent" else name for name, _ in body]
+        names = [f"**{name}**" if name == "logitloss" else name for name, _ in body]
         lines += [f"**{table.title}**", "", f"| | {' | '.join(names)} |", "|---" + "|---:" * len(names) + "|"]
         for case, cells in zip(table.head, zip(*(cells for _, cells in body), strict=True), strict=True):
-            shown = [f"**{cell}**" if name == "**xent**" else cell for name, cell in zip(names, cells, strict=True)]
+            shown = [
+                f"**{cell}**" if name == "**logitloss**" else cell for name, cell in zip(names, cells, strict=True)
+            ]
             lines.append(f"| {', '.join(case)} | {' | '.join(shown)} |")
         lines.append("")
     return "\n".join(lines) + "\n"
@@ -114,7 +116,9 @@ def markdown(rows: Iterable[Row], chosen: Callable[[Row], bool]) -> str:
 def plot(rows: list[Row], theme: str, path: Path) -> None:
     """Draw time per element against the number of elements, the limit as a dotted line."""
     ink, faint = INK[theme], FAINT[theme]
-    mpl.rcParams.update({"svg.hashsalt": "xent", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11})
+    mpl.rcParams.update(
+        {"svg.hashsalt": "logitloss", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11}
+    )
     mpl.rcParams.update(dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), ink))
     figure, panels = plt.subplots(1, 2, figsize=(10, 5.6), layout="constrained", sharey=True)
     for axes, (op, title) in zip(panels, PANELS.items(), strict=True):
@@ -127,7 +131,7 @@ def plot(rows: list[Row], theme: str, path: Path) -> None:
             if name in curves:
                 points = zip(*curves[name], strict=True)
                 axes.plot(*points, color=color, linestyle=dashes, marker=marker, markersize=4, label=name)
-        for name, dashes, width in (("limit", (0, (1, 1.5)), 2.0), ("xent", "solid", 2.8)):
+        for name, dashes, width in (("limit", (0, (1, 1.5)), 2.0), ("logitloss", "solid", 2.8)):
             axes.plot(*zip(*curves[name], strict=True), color=ink, linestyle=dashes, linewidth=width, label=name)
         axes.set(xscale="log", yscale="log", xlabel="elements", title=title)
         axes.spines[["top", "right"]].set_visible(False)

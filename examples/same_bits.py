@@ -1,11 +1,11 @@
-"""The end of spark.py and ray_data.py: what an engine added up, beside what `xent.evaluate.score` finds."""
+"""The end of spark.py and ray_data.py: what an engine added up, beside what `logitloss.evaluate.score` finds."""
 
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xent.evaluate import State, score
+from logitloss.evaluate import State, score
 
 FLIGHTS = str(Path(__file__).with_name("flights.parquet"))
 

@@ -1,6 +1,6 @@
 """Score flights.parquet by carrier with Spark: a state for each carrier and partition, added up by Spark's `sum`.
 
-Needs Java, and `xent` on every machine.
+Needs Java, and `logitloss` on every machine.
 
     pip install ".[eval]" pyspark
     python examples/spark.py
@@ -13,8 +13,8 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from logitloss.evaluate import State
 from same_bits import FLIGHTS, check
-from xent.evaluate import State
 
 
 def limbs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -32,7 +32,7 @@ def limbs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def main() -> None:
-    """Score on Spark, and compare with `xent.evaluate.score` to the last bit."""
+    """Score on Spark, and compare with `logitloss.evaluate.score` to the last bit."""
     spark = SparkSession.builder.master("local[2]").getOrCreate()
     flights = spark.read.parquet(FLIGHTS).repartition(7)  # a file this small is one partition
     sums = (

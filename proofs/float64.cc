@@ -22,9 +22,9 @@ class Checker {
   Checker(const Options& o, Report& report) : report_(report), kernels_(o, report) {}
 
   void run(Batch& b, const Segment& s, bool follow) {
-    xent::Task task{};
-    task.logits_type = task.labels_type = xent::Type::f64;
-    const auto array = [](double* data) { return xent::Array{reinterpret_cast<char*>(data), sizeof(double)}; };
+    logitloss::Task task{};
+    task.logits_type = task.labels_type = logitloss::Type::f64;
+    const auto array = [](double* data) { return logitloss::Array{reinterpret_cast<char*>(data), sizeof(double)}; };
     task.logits = array(b.x);
     task.labels = array(b.z);
     task.loss = array(b.loss);

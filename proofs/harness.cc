@@ -13,20 +13,20 @@ namespace {
 constexpr std::size_t hard_kept = 6;
 constexpr int wrong_printed = 10;
 
-bool is_nan(xent::Type type, const char* element) {
+bool is_nan(logitloss::Type type, const char* element) {
   std::uint64_t bits = 0;
-  std::memcpy(&bits, element, xent::size_of(type));
+  std::memcpy(&bits, element, logitloss::size_of(type));
   switch (type) {
-    case xent::Type::f16: return (bits & 0x7fff) > 0x7c00;
-    case xent::Type::bf16: return (bits & 0x7fff) > 0x7f80;
-    case xent::Type::f32: return (bits & 0x7fffffff) > 0x7f800000;
+    case logitloss::Type::f16: return (bits & 0x7fff) > 0x7c00;
+    case logitloss::Type::bf16: return (bits & 0x7fff) > 0x7f80;
+    case logitloss::Type::f32: return (bits & 0x7fffffff) > 0x7f800000;
     default: return (bits & 0x7fffffffffffffff) > 0x7ff0000000000000;
   }
 }
 
 // The same bits; a nan is a nan, for the processor chooses its sign and payload.
-bool same(xent::Type type, const char* a, const char* b, std::size_t n) {
-  const std::size_t size = xent::size_of(type);
+bool same(logitloss::Type type, const char* a, const char* b, std::size_t n) {
+  const std::size_t size = logitloss::size_of(type);
   if (std::memcmp(a, b, n * size) == 0) return true;
   for (std::size_t i = 0; i < n * size; i += size)
     if (std::memcmp(a + i, b + i, size) != 0 && !(is_nan(type, a + i) && is_nan(type, b + i))) return false;
@@ -36,12 +36,12 @@ bool same(xent::Type type, const char* a, const char* b, std::size_t n) {
 }  // namespace
 
 void choose(const std::string& isa) {
-  setenv("XENT_ISA", isa.c_str(), 1);
-  if (const char* message = xent::initialise()) {
+  setenv("LOGITLOSS_ISA", isa.c_str(), 1);
+  if (const char* message = logitloss::initialise()) {
     std::fprintf(stderr, "%s\n", message);
     std::exit(2);
   }
-  xent::set_num_threads(1);
+  logitloss::set_num_threads(1);
 }
 
 Options options(int argc, char** argv) {
@@ -102,26 +102,27 @@ Kernels::Kernels(const Options& options, Report& report) : isas_(options.isas), 
   choose(isas_[0].name);
 }
 
-void Kernels::operator()(const xent::Task& task, std::size_t n, unsigned long long block) {
-  xent::run(task, n);
+void Kernels::operator()(const logitloss::Task& task, std::size_t n, unsigned long long block) {
+  logitloss::run(task, n);
   report_.count("results-" + isas_[0].name,
                 static_cast<long long>(n) * (!!task.loss.data + !!task.gradient.data + !!task.hessian.data));
   if (isas_.size() == 1) return;
-  const std::size_t bytes = n * xent::size_of(task.logits_type);
+  const std::size_t bytes = n * logitloss::size_of(task.logits_type);
   static thread_local std::vector<char> other;
   other.resize(3 * bytes);
   for (std::size_t i = 1; i < isas_.size(); ++i) {
     if (block % isas_[i].every != 0) continue;
     choose(isas_[i].name);
-    xent::Task second = task;
-    xent::Array xent::Task::*outputs[] = {&xent::Task::loss, &xent::Task::gradient, &xent::Task::hessian};
+    logitloss::Task second = task;
+    logitloss::Array logitloss::Task::*outputs[] = {&logitloss::Task::loss, &logitloss::Task::gradient,
+                                                    &logitloss::Task::hessian};
     int wanted = 0;
     for (int k = 0; k < 3; ++k) {
       if (!(task.*outputs[k]).data) continue;
       (second.*outputs[k]).data = other.data() + k * bytes;
       ++wanted;
     }
-    xent::run(second, n);
+    logitloss::run(second, n);
     report_.count("results-" + isas_[i].name, static_cast<long long>(n) * wanted);
     for (int k = 0; k < 3; ++k)
       if ((task.*outputs[k]).data && !same(task.logits_type, (task.*outputs[k]).data, (second.*outputs[k]).data, n))

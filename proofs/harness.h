@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "xent.h"
+#include "logitloss.h"
 
 namespace proof {
 
@@ -51,7 +51,7 @@ std::string text(const char* format, ...) __attribute__((format(printf, 1, 2)));
 class Kernels {
  public:
   Kernels(const Options& options, Report& report);
-  void operator()(const xent::Task& task, std::size_t n, unsigned long long block);
+  void operator()(const logitloss::Task& task, std::size_t n, unsigned long long block);
 
  private:
   std::vector<Isa> isas_;

@@ -5,12 +5,12 @@
 #include <cstring>
 #include <vector>
 
+#include "logitloss.h"
 #include "random.h"
-#include "xent.h"
 
 namespace proof {
 
-using xent::Type;
+using logitloss::Type;
 
 struct Format {
   const char* name;

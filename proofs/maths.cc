@@ -1,11 +1,11 @@
 // The claims of the files in cpp/math, each measured for one instruction set; run.py reads the bounds from the files.
 
-#define XENT_NAMESPACE kernel
+#define LOGITLOSS_NAMESPACE kernel
 #include "math/narrow_exp.h"
 #include "math/quick_tail.h"
 #include "math/sigmoid_cross_entropy.h"
 #include "math/sigmoid_cross_entropy_exact.h"
-#undef XENT_NAMESPACE
+#undef LOGITLOSS_NAMESPACE
 
 #include "harness.h"
 #include "random.h"

@@ -4,10 +4,10 @@
 // midpoint, and whatever differs, is decided by MPFR.
 #pragma once
 
-#define XENT_NAMESPACE premise
+#define LOGITLOSS_NAMESPACE premise
 #include "math/quick_tail.h"
 #include "math/sigmoid_cross_entropy.h"
-#undef XENT_NAMESPACE
+#undef LOGITLOSS_NAMESPACE
 
 #include <cstring>
 #include <type_traits>
@@ -48,7 +48,7 @@ struct Batch {
 };
 
 template <class T>
-xent::Array array(T* data) {
+logitloss::Array array(T* data) {
   return {reinterpret_cast<char*>(data), sizeof(T)};
 }
 
@@ -68,7 +68,7 @@ class Narrow {
   }
 
   void compute(Batch<Format>& b, bool with_hessian) {
-    xent::Task task{};
+    logitloss::Task task{};
     task.logits_type = task.labels_type = Format::type;
     task.logits = array(b.x);
     task.labels = array(b.z);

@@ -5,14 +5,14 @@
 #include <cstdint>
 #include <vector>
 
-#include "xent.h"
+#include "logitloss.h"
 
 namespace proof {
 
 struct Float32 {
   using Storage = float;
   static constexpr int digits = 24, least = -126;
-  static constexpr xent::Type type = xent::Type::f32;
+  static constexpr logitloss::Type type = logitloss::Type::f32;
   static constexpr const char* name = "float32";
   static double decode(float v) { return v; }
 };
@@ -40,12 +40,12 @@ struct Half {
 };
 
 struct Float16 : Half<11, -14> {
-  static constexpr xent::Type type = xent::Type::f16;
+  static constexpr logitloss::Type type = logitloss::Type::f16;
   static constexpr const char* name = "float16";
 };
 
 struct BFloat16 : Half<8, -126> {
-  static constexpr xent::Type type = xent::Type::bf16;
+  static constexpr logitloss::Type type = logitloss::Type::bf16;
   static constexpr const char* name = "bfloat16";
 };
 

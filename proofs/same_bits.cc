@@ -13,8 +13,8 @@
 namespace {
 
 using namespace proof;
-using xent::Task;
-using xent::Type;
+using logitloss::Task;
+using logitloss::Type;
 
 constexpr unsigned all_logits = 625000;  // times four formats and four results: 10^7
 
@@ -23,7 +23,7 @@ constexpr const char* results[] = {"loss", "gradient", "hessian", "weighted"};
 // The bytes of each result, and the exact total of the losses.
 struct Outputs {
   std::vector<char> bytes[4];
-  xent::ExactSum total;
+  logitloss::ExactSum total;
 };
 
 // Where elements lie: bytes past a multiple of 64, the step in elements, and what is between two of them.
@@ -43,7 +43,7 @@ class Placed {  // a contiguous array laid out, and back
     if (stride_ < 0 && n > 0) first_ -= static_cast<std::ptrdiff_t>(n - 1) * stride_;
     for (std::size_t i = 0; data && i < n; ++i) std::memcpy(at(i), data + i * bytes, bytes);
   }
-  xent::Array array() { return {first_, stride_}; }
+  logitloss::Array array() { return {first_, stride_}; }
   std::vector<char> back() {
     std::vector<char> out(n_ * bytes_);
     for (std::size_t i = 0; i < n_; ++i) {
@@ -68,7 +68,7 @@ Outputs compute(const Format& f, const Inputs& in, std::size_t n, Layout l = {})
   Placed x(in.logits.data(), n, f.bytes, l), z(in.labels.data(), n, f.bytes, l), w(in.weights.data(), n, 8, l);
   Placed loss(nullptr, n, f.bytes, l), gradient(nullptr, n, f.bytes, l), hessian(nullptr, n, f.bytes, l);
   Placed weighted(nullptr, n, f.bytes, l);
-  xent::set_num_threads(l.threads);
+  logitloss::set_num_threads(l.threads);
   Outputs out;
   Task task{};
   task.logits_type = task.labels_type = f.type;
@@ -77,18 +77,18 @@ Outputs compute(const Format& f, const Inputs& in, std::size_t n, Layout l = {})
   Task first = task, second = task, third = task, fourth = task;
   first.loss = loss.array();
   first.gradient = gradient.array();
-  xent::run(first, n);
+  logitloss::run(first, n);
   const std::vector<char> with_loss = gradient.back();
   second.total = &out.total;
   second.gradient = gradient.array();
-  xent::run(second, n);
+  logitloss::run(second, n);
   const std::vector<char> with_total = gradient.back();
   third.gradient = gradient.array();
   third.hessian = hessian.array();
-  xent::run(third, n);
+  logitloss::run(third, n);
   fourth.pos_weight = w.array();
   fourth.loss = weighted.array();
-  xent::run(fourth, n);
+  logitloss::run(fourth, n);
   out.total.carry();
   out.bytes[0] = loss.back();
   out.bytes[1] = gradient.back();

@@ -1,4 +1,4 @@
-"""What the tests of xent.jax share."""
+"""What the tests of logitloss.jax share."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ import jax.numpy as jnp  # noqa: E402, F401
 from jax import export  # noqa: E402, F401
 from jax.test_util import check_grads  # noqa: E402, F401
 
-import xent.jax as xj  # noqa: E402, F401
+import logitloss.jax as xj  # noqa: E402, F401
 
 
 @pytest.fixture(params=DTYPES, ids=str)

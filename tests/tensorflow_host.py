@@ -1,17 +1,17 @@
-"""What the tests of xent.tensorflow share: the modes of TensorFlow, the losses, their derivatives."""
+"""What the tests of logitloss.tensorflow share: the modes of TensorFlow, the losses, their derivatives."""
 
 import os
 
 import numpy as np
 import pytest
 
-import xent
+import logitloss
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 tf = pytest.importorskip("tensorflow")
 
-import xent.tensorflow as host  # noqa: E402, F401
-from xent import _tensorflow as ops  # noqa: E402
+import logitloss.tensorflow as host  # noqa: E402, F401
+from logitloss import _tensorflow as ops  # noqa: E402
 
 MODES = ["eager", "device", "graph", "xla"]
 LN2 = np.float32(0.6931472)
@@ -42,19 +42,19 @@ def derived(function, order=1):
 
 
 def sigmoid(x, z):
-    return xent.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
+    return logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
 
 
 def weighted(x, z, w):
-    return xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
+    return logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
 
 
 def softmax(x, z):
-    return xent.softmax_cross_entropy_with_logits(labels=z, logits=x)
+    return logitloss.softmax_cross_entropy_with_logits(labels=z, logits=x)
 
 
 def sparse(x, y):
-    return xent.sparse_softmax_cross_entropy_with_logits(labels=y, logits=x)
+    return logitloss.sparse_softmax_cross_entropy_with_logits(labels=y, logits=x)
 
 
 def ulps_apart(a, b):

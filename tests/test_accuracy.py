@@ -7,13 +7,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import logitloss.accuracy
 import oracle
-import xent.accuracy
+from logitloss.accuracy import ZONES, Truth, truths, ulp_errors
+from logitloss.accuracy.definition import loss_and_gradient
+from logitloss.accuracy.meter import FORMATS
+from logitloss.accuracy.zones import draw
 from oracle import DTYPES, NARROW, mp
-from xent.accuracy import ZONES, Truth, truths, ulp_errors
-from xent.accuracy.definition import loss_and_gradient
-from xent.accuracy.meter import FORMATS
-from xent.accuracy.zones import draw
 
 RNG = np.random.default_rng(3)
 NAMES = [dtype.name for dtype in DTYPES]
@@ -69,7 +69,7 @@ def test_the_definition_far_out(x):
 @pytest.mark.parametrize("dtype", DTYPES, ids=NAMES)
 def test_the_meter_agrees_with_the_oracle(dtype):
     x, z = (np.concatenate([draw(zone, dtype.name, 60)[i] for zone in ZONES]) for i in (0, 1))
-    loss, gradient = xent.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)
+    loss, gradient = logitloss.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)
     for truth, values, definition in zip(truths(x, z), (loss, gradient), (oracle.loss, oracle.gradient), strict=True):
         wrong = (values.astype(np.float64) * RNG.choice([1, 1 + 2.0**-8, 2, 0, -1], len(values))).astype(dtype)
         for computed in (values, wrong):
@@ -80,7 +80,9 @@ def test_the_meter_agrees_with_the_oracle(dtype):
 @pytest.mark.parametrize("dtype", DTYPES, ids=NAMES)
 def test_neighbours_of_the_best_result_are_more_than_half_a_unit_off(dtype):
     x, z = draw("soft, |x| < 20", dtype.name, 300)
-    for truth, values in zip(truths(x, z), xent.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x), strict=True):
+    for truth, values in zip(
+        truths(x, z), logitloss.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x), strict=True
+    ):
         bits = values.view(f"i{dtype.itemsize}")
         for step in (-1, 1):
             assert ulp_errors((bits + step).astype(bits.dtype).view(dtype), truth).min() >= 0.25  # below a power of 2
@@ -185,4 +187,4 @@ def test_near_the_root_most_digits_cancel():
 
 
 def test_the_example_of_the_package():
-    assert doctest.testmod(xent.accuracy) == (0, 6)
+    assert doctest.testmod(logitloss.accuracy) == (0, 6)

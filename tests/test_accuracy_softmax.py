@@ -1,4 +1,4 @@
-"""The softmax in `xent accuracy`: its definition against mpmath, its zones, peers, rows of the sweep and table."""
+"""The softmax in `logitloss accuracy`: its definition against mpmath, its zones, peers, rows of the sweep and table."""
 
 import csv
 import io
@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 import oracle
+from logitloss.accuracy import peers, report, sweep, ulp_errors
+from logitloss.accuracy.definition import softmax_losses_and_gradients
+from logitloss.accuracy.meter import FORMATS, softmax_truths
+from logitloss.accuracy.sweep import SOFTMAX_OUTPUTS
+from logitloss.accuracy.zones import SOFTMAX_ZONES, draw_rows
 from oracle import DTYPES, NARROW, mp
-from xent.accuracy import peers, report, sweep, ulp_errors
-from xent.accuracy.definition import softmax_losses_and_gradients
-from xent.accuracy.meter import FORMATS, softmax_truths
-from xent.accuracy.sweep import SOFTMAX_OUTPUTS
-from xent.accuracy.zones import SOFTMAX_ZONES, draw_rows
 
-module = sys.modules["xent.accuracy.sweep"]
+module = sys.modules["logitloss.accuracy.sweep"]
 NAMES = [dtype.name for dtype in DTYPES]
-XENT, FORMULA = peers.SOFTMAX_IMPLEMENTATIONS[:2]
+LOGITLOSS, FORMULA = peers.SOFTMAX_IMPLEMENTATIONS[:2]
 
 
 def definition(row, label):
@@ -87,7 +87,7 @@ def test_the_meter_agrees_with_mpmath(zone, dtype):
     assert true_losses.whole.shape == labels.shape
     assert true_gradients.unit.shape == (*labels.shape, logits.shape[1])
     for k in (0, 1):
-        losses, gradients = XENT.load()(logits, labels[:, k])
+        losses, gradients = LOGITLOSS.load()(logits, labels[:, k])
         loss_errors = ulp_errors(np.stack([losses, losses], axis=1), true_losses)[:, k]
         errors = ulp_errors(np.stack([gradients, gradients], axis=1), true_gradients)[:, k]
         for i, row in enumerate(logits):
@@ -168,7 +168,7 @@ def test_every_peer_is_off_somewhere_in_float32(one):
 @pytest.fixture(scope="module")
 def rows():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "IMPLEMENTATIONS", (*peers.IMPLEMENTATIONS[:1], XENT, FORMULA))
+        patch.setattr(module, "IMPLEMENTATIONS", (*peers.IMPLEMENTATIONS[:1], LOGITLOSS, FORMULA))
         return sweep(points=1200)
 
 
@@ -180,9 +180,9 @@ def test_softmax_rows_follow_those_of_the_sigmoid(rows):
     assert [row.output for row in softmax[:4]] == list(SOFTMAX_OUTPUTS)
 
 
-def test_xent_is_as_good_as_documented_and_the_formula_is_not(rows):
+def test_logitloss_is_as_good_as_documented_and_the_formula_is_not(rows):
     for row in rows:
-        if row.operation == "softmax" and row.implementation == "xent":
+        if row.operation == "softmax" and row.implementation == "logitloss":
             wide = 4 if row.output.startswith("gradient") else 2
             assert row.ulp <= (0.502 if row.dtype in [dtype.name for dtype in NARROW] else wide), row
     for dtype in NAMES:
@@ -216,7 +216,7 @@ def test_reports(rows):
     report.write_table(rows, out)
     text = out.getvalue()
     assert text.index("bfloat16: largest error") < text.index("softmax, float32: largest error")
-    worst = next(r for r in rows if (r.operation, r.implementation, r.zone) == ("softmax", "xent", "ties"))
+    worst = next(r for r in rows if (r.operation, r.implementation, r.zone) == ("softmax", "logitloss", "ties"))
     assert worst.at in text
     out = io.StringIO()
     report.write_csv(rows, out)

@@ -10,13 +10,13 @@ import sys
 import numpy as np
 import pytest
 
+import logitloss.accuracy
 import oracle
-import xent.accuracy
+from logitloss.accuracy import ZONES, peers, report, sweep, truths, ulp_errors
+from logitloss.accuracy.zones import draw
 from oracle import BFLOAT16, DTYPES
-from xent.accuracy import ZONES, peers, report, sweep, truths, ulp_errors
-from xent.accuracy.zones import draw
 
-module = sys.modules["xent.accuracy.sweep"]
+module = sys.modules["logitloss.accuracy.sweep"]
 NAMES = [dtype.name for dtype in DTYPES]
 
 
@@ -62,14 +62,14 @@ def test_every_peer_is_off_somewhere_in_float32(name):
 # --- the sweep -------------------------------------------------------------------------------------------------------
 
 
-def test_xent_is_correctly_rounded_and_the_formula_is_not():
+def test_logitloss_is_correctly_rounded_and_the_formula_is_not():
     heard = []
     rows = sweep(points=600, progress=lambda *values: heard.append(values), implementations=peers.IMPLEMENTATIONS[:2])
     assert len(rows) == 4 * len(ZONES) * 2 * 2
     for row in rows:
-        if row.implementation == "xent" and row.dtype != "float64":
+        if row.implementation == "logitloss" and row.dtype != "float64":
             assert row.ulp <= 0.5, row
-        if row.implementation == "xent" and row.dtype == "float64" and row.output == "loss":
+        if row.implementation == "logitloss" and row.dtype == "float64" and row.output == "loss":
             assert row.ulp <= 0.75, row
         definition = oracle.loss if row.output == "loss" else oracle.gradient
         dtype = BFLOAT16 if row.dtype == "bfloat16" else np.dtype(row.dtype)
@@ -77,10 +77,10 @@ def test_xent_is_correctly_rounded_and_the_formula_is_not():
         assert oracle.ulps(row.got, truth, dtype) == pytest.approx(row.ulp, rel=1e-12)
         assert float(abs(truth - row.want)) <= abs(row.want) * 2.0**-52 + 2.0**-1074
     for dtype in NAMES:
-        assert max(row.ulp for row in rows if row.dtype == dtype and row.implementation != "xent") > 100
+        assert max(row.ulp for row in rows if row.dtype == dtype and row.implementation != "logitloss") > 100
     shares = [share for _, share in heard]
     assert shares == sorted(shares)
-    assert heard[0] == ("importing xent", 0.0)
+    assert heard[0] == ("importing logitloss", 0.0)
     assert ("float64: tails", 10 / 24) in heard
     assert heard[-1] == ("done", 1.0)
 
@@ -92,33 +92,35 @@ def test_what_is_missing_or_broken_is_left_out(monkeypatch):
     missing = peers.Implementation("missing", ("numpy", "no_such_module"), "float32", broken)
     unusable = peers.Implementation("unusable", ("numpy",), "float32", broken)
     monkeypatch.setattr(module, "IMPLEMENTATIONS", (missing, unusable, peers.IMPLEMENTATIONS[0]))
-    assert {row.implementation for row in sweep(["float32"], points=10)} == {"xent"}
+    assert {row.implementation for row in sweep(["float32"], points=10)} == {"logitloss"}
 
 
 def test_a_dtype_it_does_not_know(monkeypatch):
     with pytest.raises(ValueError, match=r"dtypes must be some of float32, float64, float16, bfloat16, .* got 'int8'"):
         sweep(["int8"])
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
-    assert xent.accuracy.available_dtypes() == ("float32", "float64", "float16")
+    assert logitloss.accuracy.available_dtypes() == ("float32", "float64", "float16")
     with pytest.raises(ValueError, match="got 'bfloat16'"):
         sweep(["bfloat16"])
 
 
 def test_import_brings_no_framework():
-    code = "import sys, numpy; old = set(sys.modules); import xent.accuracy; print(*set(sys.modules) - old)"
+    code = "import sys, numpy; old = set(sys.modules); import logitloss.accuracy; print(*set(sys.modules) - old)"
     got = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     added = {name.partition(".")[0] for name in got.stdout.split()}
-    assert "xent" in added
+    assert "logitloss" in added
     assert not added & {"torch", "jax", "tensorflow", "keras", "sklearn", "scipy", "ml_dtypes", "optax", "rich"}
 
 
 # --- the reports -----------------------------------------------------------------------------------------------------
 
 ROWS = [
-    xent.accuracy.Row("float32", "tails", "xent", "1", "loss", 0.49999, 0.1, 1.0, 2.0, 2.0),
-    xent.accuracy.Row("float32", "tails", "xent", "1", "gradient", 0.5, -np.float64(np.float32(0.1)), 0.0, 3.0, 3.0),
-    xent.accuracy.Row("float32", "tails", "a peer", "2", "loss", 0.50001, 0.1, 1.0, 2.0, 2.0),
-    xent.accuracy.Row("float32", "tails", "a peer", "2", "gradient", math.inf, 1e10, 1.0, math.nan, 3.0),
+    logitloss.accuracy.Row("float32", "tails", "logitloss", "1", "loss", 0.49999, 0.1, 1.0, 2.0, 2.0),
+    logitloss.accuracy.Row(
+        "float32", "tails", "logitloss", "1", "gradient", 0.5, -np.float64(np.float32(0.1)), 0.0, 3.0, 3.0
+    ),
+    logitloss.accuracy.Row("float32", "tails", "a peer", "2", "loss", 0.50001, 0.1, 1.0, 2.0, 2.0),
+    logitloss.accuracy.Row("float32", "tails", "a peer", "2", "gradient", math.inf, 1e10, 1.0, math.nan, 3.0),
 ]
 
 
@@ -133,7 +135,7 @@ def test_table():
     report.write_table(ROWS, out)
     lines = [line.split() for line in out.getvalue().splitlines()]
     assert " ".join(lines[0]) == "float32: largest error in units in the last place"
-    assert ["xent", "0.500", "0.1", "1.0", "0.500", "-0.1", "0.0"] in lines
+    assert ["logitloss", "0.500", "0.1", "1.0", "0.500", "-0.1", "0.0"] in lines
     assert ["a", "peer", "0.501", "0.1", "1.0", "inf", "1e+10", "1.0"] in lines
 
 
@@ -147,4 +149,4 @@ def test_json_and_csv_keep_every_digit():
     report.write_csv(ROWS, out)
     lines = list(csv.DictReader(io.StringIO(out.getvalue())))
     assert [float(line["ulp"]) for line in lines] == [row.ulp for row in ROWS]
-    assert list(lines[0]) == list(xent.accuracy.Row._fields)
+    assert list(lines[0]) == list(logitloss.accuracy.Row._fields)

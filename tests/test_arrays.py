@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-import xent
+import logitloss
 from array_hosts import EVERY, Pandas, called, stand_in
 from test_losses import EDGES, LN2
 
@@ -16,7 +16,7 @@ from test_losses import EDGES, LN2
 def test_documented_example(host):
     logits = np.float32([1.0, -1.0, 0.0, 1.0, -1.0, 0.0, 0.0])
     labels = np.float32([0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.5])
-    (got,) = called(host, xent.sigmoid_cross_entropy_with_logits, labels, logits)
+    (got,) = called(host, logitloss.sigmoid_cross_entropy_with_logits, labels, logits)
     want = [1.3132616, 0.3132617, 0.6931472, 0.3132617, 1.3132616, 0.6931472, 0.6931472]
     np.testing.assert_array_equal(got, np.float32(want))
 
@@ -25,7 +25,7 @@ def test_documented_example(host):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_edges(host, dtype):
     x, z = (np.array([row[i] for row in EDGES], dtype) for i in (0, 1))
-    (got,) = called(host, xent.sigmoid_cross_entropy_with_logits, z, x)
+    (got,) = called(host, logitloss.sigmoid_cross_entropy_with_logits, z, x)
     want = np.array([math.log(2) if row[2] is LN2 else row[2] for row in EDGES], dtype)
     np.testing.assert_array_equal(got, want)
     assert got.dtype == dtype
@@ -36,12 +36,12 @@ def test_edges(host, dtype):
 def test_the_result_has_the_dtype_of_the_logits(host, labels):
     for dtype in (np.float32, np.float64):
         x, z = np.array([[1, -17], [0, 30]], dtype), np.array([[1, 0], [1, 1]], labels)
-        (got,) = called(host, xent.sigmoid_cross_entropy_with_logits, z, x)
-        want = xent.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
+        (got,) = called(host, logitloss.sigmoid_cross_entropy_with_logits, z, x)
+        want = logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
         np.testing.assert_allclose(got, want, rtol=4 * np.finfo(dtype).eps)
         assert got.dtype == dtype
-        (got,) = called(host, xent.weighted_cross_entropy_with_logits, z, x, pos_weight=[2.0, 3.0])
-        want = xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=[2.0, 3.0])
+        (got,) = called(host, logitloss.weighted_cross_entropy_with_logits, z, x, pos_weight=[2.0, 3.0])
+        want = logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=[2.0, 3.0])
         np.testing.assert_allclose(got, want, rtol=4 * np.finfo(dtype).eps)
         assert got.dtype == dtype
 
@@ -49,7 +49,7 @@ def test_the_result_has_the_dtype_of_the_logits(host, labels):
 @EVERY
 def test_shapes_must_be_equal(host):
     with pytest.raises(ValueError, match=re.escape("logits and labels must have the same shape, got (3, 1) and (3,).")):
-        called(host, xent.sigmoid_cross_entropy_with_logits, np.zeros(3), np.zeros((3, 1)))
+        called(host, logitloss.sigmoid_cross_entropy_with_logits, np.zeros(3), np.zeros((3, 1)))
 
 
 @EVERY
@@ -63,13 +63,13 @@ def test_dtypes(host):
         ),
     ]:
         with pytest.raises(TypeError, match=re.escape(text)):
-            called(host, xent.sigmoid_cross_entropy_with_logits, labels, logits, name="n")
+            called(host, logitloss.sigmoid_cross_entropy_with_logits, labels, logits, name="n")
 
 
 @pytest.mark.parametrize("host", ["xarray", "pandas"], indirect=True)
 def test_labels_are_kept(host):
     x = np.float32([[1, 2, 3], [40, 0, 1]])
-    for function in (xent.sigmoid_cross_entropy_value_and_grad, xent.sigmoid_cross_entropy_grad_and_hess):
+    for function in (logitloss.sigmoid_cross_entropy_value_and_grad, logitloss.sigmoid_cross_entropy_grad_and_hess):
         results = function(labels=host.array(x > 1), logits=host.array(x))
         for got, want in zip(results, function(labels=x > 1, logits=x), strict=True):
             assert isinstance(got, host.kind)
@@ -83,4 +83,4 @@ def test_the_stand_in_is_no_numpy_array():
     with pytest.raises(TypeError, match="Implicit conversion"):
         np.asarray(array)
     assert not hasattr(array, "__array_namespace__")
-    assert importlib.import_module("xent._dispatch")._adapter_of(type(array)) == "_array_api"
+    assert importlib.import_module("logitloss._dispatch")._adapter_of(type(array)) == "_array_api"

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-import xent
+import logitloss
 from oracle import bits
 
 
 @pytest.mark.parametrize("chunks", [(2, 3, 4), (6, 5, 4), (1, 1, 4)], ids=str)
-@pytest.mark.parametrize("function", [name for name in xent.__all__ if "cross_entropy" in name])
+@pytest.mark.parametrize("function", [name for name in logitloss.__all__ if "cross_entropy" in name])
 def test_dask_has_the_bits_of_numpy(function, chunks):
     """Means and totals too: they are exact, whatever the chunks."""
-    da, function = pytest.importorskip("dask.array"), getattr(xent, function)
+    da, function = pytest.importorskip("dask.array"), getattr(logitloss, function)
     rng = np.random.default_rng(2)
     x = (rng.normal(size=(6, 5, 4)) * 9).astype(np.float32)
     labels = rng.integers(4, size=(6, 5)) if "sparse" in function.__name__ else rng.random((6, 5, 4))
@@ -19,7 +19,7 @@ def test_dask_has_the_bits_of_numpy(function, chunks):
     wants = function(labels=labels, logits=x, **options)
     for given in (labels, labels.tolist(), da.from_array(labels, chunks=chunks[: labels.ndim]), da.from_array(labels)):
         gots = function(labels=given, logits=da.from_array(x, chunks=chunks), **options)
-        if isinstance(wants, xent.ExactSum):
+        if isinstance(wants, logitloss.ExactSum):
             assert gots == wants
             continue
         for got, want in zip(*((r if isinstance(r, tuple) else (r,)) for r in (gots, wants)), strict=True):
@@ -37,7 +37,7 @@ def test_dask_along_other_axes(host, axis):
     x, z = rng.normal(size=(3, 4, 5)), rng.random((3, 4, 5))
     chunks = [1, 2, 3]
     chunks[axis] = -1
-    for function in (xent.softmax_cross_entropy_value_and_grad, xent.softmax_cross_entropy_mean_and_grad):
+    for function in (logitloss.softmax_cross_entropy_value_and_grad, logitloss.softmax_cross_entropy_mean_and_grad):
         got = function(labels=z, logits=host.xp.from_array(x, chunks=chunks), axis=axis)
         for one, other in zip(got, function(labels=z, logits=x, axis=axis), strict=True):
             np.testing.assert_array_equal(one, other)
@@ -50,19 +50,19 @@ def test_dask_is_lazy(host):
 
     x = host.xp.zeros((4, 3), chunks=(2, 3)).map_blocks(refuse, dtype=np.float64, meta=np.zeros((0, 0)))
     results = [
-        xent.sigmoid_cross_entropy_with_logits(labels=x, logits=x),
-        *xent.sigmoid_cross_entropy_value_and_grad(labels=x, logits=x),
-        *xent.sigmoid_cross_entropy_mean_and_grad(labels=x, logits=x),
-        *xent.softmax_cross_entropy_mean_and_grad(labels=x, logits=x),
+        logitloss.sigmoid_cross_entropy_with_logits(labels=x, logits=x),
+        *logitloss.sigmoid_cross_entropy_value_and_grad(labels=x, logits=x),
+        *logitloss.sigmoid_cross_entropy_mean_and_grad(labels=x, logits=x),
+        *logitloss.softmax_cross_entropy_mean_and_grad(labels=x, logits=x),
     ]
     for result in results:
         with pytest.raises(RuntimeError, match="computed"):
             result.compute()
     with pytest.raises(RuntimeError, match="computed"):
-        xent.sigmoid_cross_entropy_total(labels=x, logits=x)
+        logitloss.sigmoid_cross_entropy_total(labels=x, logits=x)
 
 
-@pytest.mark.parametrize("function", [name for name in xent.__all__ if "cross_entropy" in name])
+@pytest.mark.parametrize("function", [name for name in logitloss.__all__ if "cross_entropy" in name])
 def test_dask_refuses_chunks_of_unknown_length(function):
     """A selection of rows has them: not a number of rows, which the check of shapes would call unequal to itself."""
     da = pytest.importorskip("dask.array")
@@ -76,18 +76,18 @@ def test_dask_refuses_chunks_of_unknown_length(function):
     ):
         text = f"^{argument} must have chunks of known lengths, got shape \\(nan,.*\\)\\. Call {argument}\\.compute_chunk_sizes\\(\\) first\\.$"
         with pytest.raises(ValueError, match=text):
-            getattr(xent, function)(**arguments, **options)
+            getattr(logitloss, function)(**arguments, **options)
 
 
 @pytest.mark.parametrize("host", ["Dask"], indirect=True)
 def test_dask_refuses(host):
     x = host.array(np.zeros((4, 3)))
-    for function in (xent.sigmoid_cross_entropy_mean_and_grad, xent.softmax_cross_entropy_mean_and_grad):
+    for function in (logitloss.sigmoid_cross_entropy_mean_and_grad, logitloss.softmax_cross_entropy_mean_and_grad):
         with pytest.raises(
             TypeError, match=r"out must be None for Dask arrays, which have no memory yet, got ndarray\. Take"
         ):
             function(labels=x, logits=x, out=np.zeros((4, 3)))
     with pytest.raises(ValueError, match="multiple chunks"):
-        xent.softmax_cross_entropy_with_logits(labels=x, logits=x.rechunk((4, 1)))
-    got = xent.sparse_softmax_cross_entropy_with_logits(labels=host.array([0, 3, 1, -1]), logits=x)
+        logitloss.softmax_cross_entropy_with_logits(labels=x, logits=x.rechunk((4, 1)))
+    got = logitloss.sparse_softmax_cross_entropy_with_logits(labels=host.array([0, 3, 1, -1]), logits=x)
     np.testing.assert_array_equal(np.isnan(got), [False, True, False, True])

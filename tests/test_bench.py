@@ -11,11 +11,11 @@ import sys
 import numpy as np
 import pytest
 
-import xent
+import logitloss
+from logitloss import bench
+from logitloss.bench import Case, Plan, Row, WrongResult, cases, contenders, engine, limit, process, report
+from logitloss.bench.frameworks import Prepared
 from oracle import BFLOAT16
-from xent import bench
-from xent.bench import Case, Plan, Row, WrongResult, cases, contenders, engine, limit, process, report
-from xent.bench.frameworks import Prepared
 
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = [
@@ -41,7 +41,7 @@ def result(prepared):
 
 
 @pytest.mark.parametrize("case", SMALL, ids=str)
-@pytest.mark.parametrize("name", ["xent", "NumPy formula", "SciPy"])
+@pytest.mark.parametrize("name", ["logitloss", "NumPy formula", "SciPy"])
 def test_right_results_pass(name, case):
     x, z = cases.draw(case)
     prepared = contender(name)(case, x, z)
@@ -54,21 +54,22 @@ def test_bfloat16_is_drawn_computed_and_checked():
     case = Case("mean_and_grad", "bfloat16", "soft", (1000,))
     x, z = cases.draw(case)
     assert x.dtype == z.dtype == BFLOAT16
-    cases.verify(case, "xent", result(contender("xent")(case, x, z)), cases.expected(case, x, z))
+    cases.verify(case, "logitloss", result(contender("logitloss")(case, x, z)), cases.expected(case, x, z))
 
 
 @pytest.mark.parametrize("case", SMALL, ids=str)
 @pytest.mark.parametrize("mode", ["eager", "function", "XLA"])
-def test_the_results_of_xent_in_tensorflow_pass(mode, case):
+def test_the_results_of_logitloss_in_tensorflow_pass(mode, case):
     x, z = cases.draw(case)
-    prepared = contender(f"xent.tensorflow {mode}")(case, x, z)
-    cases.verify(case, "xent.tensorflow", result(prepared), cases.expected(case, x, z))
+    prepared = contender(f"logitloss.tensorflow {mode}")(case, x, z)
+    cases.verify(case, "logitloss.tensorflow", result(prepared), cases.expected(case, x, z))
 
 
 @pytest.mark.filterwarnings("ignore")  # those of the frameworks
 @pytest.mark.parametrize("case", [Case("mean_and_grad", "float32", "hard", (1000,)), SMALL[-1]], ids=str)
 @pytest.mark.parametrize(
-    "name", ["scikit-learn", "numexpr", "xent.torch", "torch eager", "xent.jax, jit", "jax.jit", "TensorFlow eager"]
+    "name",
+    ["scikit-learn", "numexpr", "logitloss.torch", "torch eager", "logitloss.jax, jit", "jax.jit", "TensorFlow eager"],
 )
 def test_the_results_of_frameworks_pass(name, case):
     x, z = cases.draw(case)
@@ -84,11 +85,11 @@ def test_the_results_of_frameworks_pass(name, case):
 
 
 @pytest.mark.parametrize("op", ["forward", "call", "grad_and_hess"])
-@pytest.mark.parametrize("name", ["xent.torch", "xent.jax, jit", "xent.tensorflow eager"])
-def test_what_is_called_xent_is_xent(name, op):
+@pytest.mark.parametrize("name", ["logitloss.torch", "logitloss.jax, jit", "logitloss.tensorflow eager"])
+def test_what_is_called_logitloss_is_logitloss(name, op):
     case = Case(op, "float32", "hard", (1000,))
     x, z = cases.draw(case)
-    own = result(contender("xent")(case, x, z))
+    own = result(contender("logitloss")(case, x, z))
     for output, want in zip(result(contender(name)(case, x, z)), own, strict=True):
         assert np.array_equal(np.float32(output), want)
 
@@ -97,7 +98,7 @@ def test_what_is_called_xent_is_xent(name, op):
 def test_wrong_results_do_not(case):
     x, z = cases.draw(case)
     want = cases.expected(case, x, z)
-    right = result(contender("xent")(case, x, z))
+    right = result(contender("logitloss")(case, x, z))
     for number, output in enumerate(right):
         for wrong in (output * 1.05, output + 0.05, np.asarray(output) * np.nan, np.stack([output, output])):
             outputs = [*right[:number], wrong, *right[number + 1 :]]
@@ -109,7 +110,7 @@ def test_wrong_results_do_not(case):
     other = np.roll(other, 1) if case.labels == "class" else other
     if case.op != "call":  # the names of the arguments are the same for all labels
         with pytest.raises(WrongResult):
-            cases.verify(case, "someone", result(contender("xent")(case, x, other)), want)
+            cases.verify(case, "someone", result(contender("logitloss")(case, x, other)), want)
 
 
 def test_the_definition_is_the_definition():
@@ -162,7 +163,7 @@ def loaded(name, function, version="1"):
 
 
 def right(x, z):
-    return xent.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
+    return logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
 
 
 CASE = Case("forward", "float32", "hard", (500,))
@@ -174,20 +175,20 @@ def test_measure_leaves_out_a_wrong_peer_and_says_so():
 
     absent = contenders.Loaded("absent", "1", lambda case, x, z: None)
     peers = [
-        loaded("xent", right, "9"),
+        loaded("logitloss", right, "9"),
         loaded("wrong", lambda x, z: right(x, 1 - z)),
         loaded("broken", broken),
         absent,
     ]
     notes = []
     rows = bench.measure(CASE, [*peers, loaded("good", right)], 1, 0.0, notes.append)
-    assert [row.contender for row in rows] == ["limit", "xent", "good"]
+    assert [row.contender for row in rows] == ["limit", "logitloss", "good"]
     assert [row.version for row in rows[1:]] == ["9", "1"]
     assert notes[0].startswith("wrong on forward, float32, hard labels, 500: output 0 is ")
     assert notes[0].endswith("so it was not timed.")
     assert notes[1] == "broken on forward, float32, hard labels, 500: OSError: no such device"
     for row in rows:
-        assert row[:6] == ("forward", "float32", "hard", "500", 1, xent._core.isa())
+        assert row[:6] == ("forward", "float32", "hard", "500", 1, logitloss._core.isa())
         assert 0 < row.ns_best <= row.ns_median
         assert row.rounds >= engine.LEAST
     assert rows[0].ratio == 1.0
@@ -195,9 +196,9 @@ def test_measure_leaves_out_a_wrong_peer_and_says_so():
     assert [row.contender for row in only] == ["limit"]
 
 
-def test_measure_does_not_go_on_where_xent_is_wrong():
-    with pytest.raises(WrongResult, match="xent on forward"):
-        bench.measure(CASE, [loaded("xent", lambda x, z: 0 * x)], 1, 0.0)
+def test_measure_does_not_go_on_where_logitloss_is_wrong():
+    with pytest.raises(WrongResult, match="logitloss on forward"):
+        bench.measure(CASE, [loaded("logitloss", lambda x, z: 0 * x)], 1, 0.0)
 
 
 @pytest.mark.parametrize("case", SMALL, ids=str)
@@ -247,13 +248,13 @@ def test_names_in_plans_are_those_of_contenders():
 
 def test_short_runs_in_its_own_process():
     heard = []
-    names = ("xent", "NumPy formula")
+    names = ("logitloss", "NumPy formula")
     small = (CASE._replace(only=names), Case("sparse_forward", "float32", "class", (30, 7), names))
     rows = process.run_plan(
-        Plan(1, small, 0.0, isa=xent._core.isas()[0], names=names), lambda *values: heard.append(values)
+        Plan(1, small, 0.0, isa=logitloss._core.isas()[0], names=names), lambda *values: heard.append(values)
     )
-    assert {(row.contender, row.threads) for row in rows} == {("limit", 1), ("xent", 1), ("NumPy formula", 1)}
-    assert {row.isa for row in rows} == {xent._core.isas()[0]}
+    assert {(row.contender, row.threads) for row in rows} == {("limit", 1), ("logitloss", 1), ("NumPy formula", 1)}
+    assert {row.isa for row in rows} == {logitloss._core.isas()[0]}
     assert [what for what, share in heard if share == 0.5] == ["sparse_forward, float32, class labels, 30x7"]
     assert heard[-1] == ("done", 1.0)
 
@@ -266,7 +267,7 @@ def test_a_number_of_threads_that_cannot_be(threads):
 
 def test_a_process_that_fails_says_why():
     with pytest.raises(bench.BenchError, match=r"the measuring process ended with code 1: KeyError: 'nothing'"):
-        process.run_plan(Plan(1, (CASE._replace(op="nothing"),), 0.0, names=("xent",)))
+        process.run_plan(Plan(1, (CASE._replace(op="nothing"),), 0.0, names=("logitloss",)))
 
 
 def test_a_dtype_without_its_package(monkeypatch):
@@ -276,10 +277,10 @@ def test_a_dtype_without_its_package(monkeypatch):
 
 
 def test_import_brings_no_framework():
-    code = "import sys, numpy; old = set(sys.modules); import xent.bench; print(*set(sys.modules) - old)"
+    code = "import sys, numpy; old = set(sys.modules); import logitloss.bench; print(*set(sys.modules) - old)"
     got = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     added = {name.partition(".")[0] for name in got.stdout.split()}
-    assert "xent" in added
+    assert "logitloss" in added
     assert not added & {"torch", "jax", "tensorflow", "sklearn", "scipy", "ml_dtypes", "optax", "rich", "numexpr"}
 
 
@@ -292,30 +293,30 @@ def row(contender, ns, ratio, op="forward", size="1000", version="1"):
 
 ROWS = [
     row("limit", 0.1 + 0.2, 1.0, version="copy, 2 threads"),
-    row("xent", 0.6, 2.0),
+    row("logitloss", 0.6, 2.0),
     row("a peer", 3.0, 10.0),
     row("another", 1.5, 5.0),
-    row("xent.jax, jit", 0.75, 2.5),
+    row("logitloss.jax, jit", 0.75, 2.5),
     row("limit", 0.15, 1.0, op="mean", version="dot, 2 threads"),
-    row("xent", 0.3, 2.0, op="mean"),
+    row("logitloss", 0.3, 2.0, op="mean"),
     row("limit", 50.0, 1.0, op="call", size="8", version="scipy.special.expit"),
-    row("xent", 100.0, 2.0, op="call", size="8"),
+    row("logitloss", 100.0, 2.0, op="call", size="8"),
 ]
 
 
 def test_tables():
     sigmoid, calls = report.tables(ROWS)
-    assert sigmoid.title == "sigmoid, 2 threads, xent on avx2: ratio to the limit"
+    assert sigmoid.title == "sigmoid, 2 threads, logitloss on avx2: ratio to the limit"
     assert sigmoid.head == [("forward", "float32, hard", "1000"), ("mean", "float32, hard", "1000")]
     assert sigmoid.body == [
         ("limit", ["0.300 ns", "0.150 ns"]),
-        ("xent", ["2.00", "2.00"]),
+        ("logitloss", ["2.00", "2.00"]),
         ("a peer", ["10.00", ""]),
         ("another", ["5.00", ""]),
-        ("xent.jax, jit", ["2.50", ""]),
-        ("fastest peer / xent", ["2.50", ""]),
+        ("logitloss.jax, jit", ["2.50", ""]),
+        ("fastest peer / logitloss", ["2.50", ""]),
     ]
-    assert calls.title == "small calls, 2 threads, xent on avx2: microseconds per call"
+    assert calls.title == "small calls, 2 threads, logitloss on avx2: microseconds per call"
     assert [cells for _, cells in calls.body] == [["0.40"], ["0.80"], [""]]
 
 
@@ -326,7 +327,7 @@ def test_the_printed_table():
     lines = [line.split() for line in out.getvalue().splitlines()]
     assert ["a", "peer", "10.00"] in lines
     assert out.getvalue().endswith(
-        "xent 1, a peer 1, another 1, xent.jax, jit 1. The limit is the fastest of several loops, here: copy, 2 threads; dot, 2 threads; "
+        "logitloss 1, a peer 1, another 1, logitloss.jax, jit 1. The limit is the fastest of several loops, here: copy, 2 threads; dot, 2 threads; "
         "scipy.special.expit.\n"
     )
 
@@ -345,6 +346,6 @@ def test_committed_results_are_well_formed():
     for path in (ROOT / "benchmarks" / "results").glob("*/*.csv"):
         with path.open() as file:
             rows = report.read_csv(file)
-        assert {"limit", "xent"} <= {row.contender for row in rows}
+        assert {"limit", "logitloss"} <= {row.contender for row in rows}
         assert len({(*row[:7],) for row in rows}) == len(rows)  # each once
         assert all(0 < row.ns_best <= row.ns_median and row.ratio > 0 < row.ratio_best for row in rows)

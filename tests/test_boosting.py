@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import logitloss.boosting
 import oracle
-import xent.boosting
+from logitloss.boosting import NOT_COUNTED, CatBoostLoss, LightGBMLoss, XGBoostLoss
 from oracle import bits
 from test_losses import EDGES, LN2
 from test_process import FRAMEWORKS, imported_by
-from xent.boosting import NOT_COUNTED, CatBoostLoss, LightGBMLoss, XGBoostLoss
 
 inf, nan = math.inf, math.nan
 LOSSES = [XGBoostLoss, LightGBMLoss, CatBoostLoss]
@@ -46,7 +46,7 @@ def test_without_weights_the_derivatives_are_the_librarys(host, dtype):
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(size=1000) * 20, [0, 17, -17, 87, 744, inf, -inf, nan, 1e-30]]).astype(dtype)
     for z in ((x > 0) * 1.0, rng.random(x.size), rng.random(x.size).astype(np.float32), np.full(x.size, 0.5)):
-        want = xent.sigmoid_cross_entropy_grad_and_hess(labels=z, logits=x)
+        want = logitloss.sigmoid_cross_entropy_grad_and_hess(labels=z, logits=x)
         for weight in (None, np.ones(x.size, np.float32)):
             for one, other in zip(derivatives(host(), z, x, weight), want, strict=True):
                 np.testing.assert_array_equal(one, other)
@@ -102,7 +102,7 @@ def test_a_sample_without_weight(host):
     labels, margins, weight = np.array([0, 1, 0]), np.array([inf, 2, nan]), np.float32([0, 1, 0])
     for derivative in derivatives(host(), labels, margins, weight):
         np.testing.assert_array_equal(derivative[[0, 2]], 0)
-    assert mean(host(), labels, margins, weight) == xent.sigmoid_cross_entropy_with_logits(labels=1.0, logits=2.0)
+    assert mean(host(), labels, margins, weight) == logitloss.sigmoid_cross_entropy_with_logits(labels=1.0, logits=2.0)
     assert math.isnan(mean(host(), labels, margins, np.zeros(3)))
 
 
@@ -122,10 +122,10 @@ def test_the_mean_is_exact_and_divided_by_the_weights(host):
     assert mean(host(), z, np.float32([17] * 1000), None) > 0
     x64 = x.astype(np.float64)
     assert mean(host(), z, x) == pytest.approx(
-        xent.sigmoid_cross_entropy_total(labels=z, logits=x64).mean(), rel=2**-52
+        logitloss.sigmoid_cross_entropy_total(labels=z, logits=x64).mean(), rel=2**-52
     )
     weight = rng.random(1000)
-    losses = xent.weighted_cross_entropy_with_logits(labels=z, logits=x64, pos_weight=3)
+    losses = logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x64, pos_weight=3)
     assert mean(host(3), z, x, weight) == math.fsum(losses * weight) / math.fsum(weight)
     assert mean(host(3), z[::-1], x[::-1], weight[::-1]) == mean(host(3), z, x, weight)
 
@@ -145,7 +145,7 @@ def test_matrices_of_labels():
             for one, other in zip(got, XGBoostLoss(w).sklearn_objective(z[:, k], x[:, k], s), strict=True):
                 np.testing.assert_array_equal(one[:, k], other)
         counted = ~np.isnan(z)
-        losses = xent.weighted_cross_entropy_with_logits(labels=z, logits=x.astype(float), pos_weight=columns)
+        losses = logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x.astype(float), pos_weight=columns)
         weights = np.broadcast_to(s[:, None], z.shape)[counted]
         want = math.fsum(losses[counted] * weights) / math.fsum(weights)
         assert XGBoostLoss(columns).sigmoid_cross_entropy(labels, x, s) == want
@@ -196,8 +196,8 @@ def test_bad_input(host, call, text):
 
 
 def test_docstrings():
-    assert doctest.testmod(xent.boosting) == (0, 11)
+    assert doctest.testmod(logitloss.boosting) == (0, 11)
 
 
 def test_no_host_is_imported():
-    assert not imported_by("import xent.boosting") & FRAMEWORKS
+    assert not imported_by("import logitloss.boosting") & FRAMEWORKS

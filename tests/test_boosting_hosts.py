@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from logitloss.boosting import NOT_COUNTED, CatBoostLoss, LightGBMLoss, XGBoostLoss
 from test_boosting import derivatives, mean
-from xent.boosting import NOT_COUNTED, CatBoostLoss, LightGBMLoss, XGBoostLoss
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-import xent
-from xent.evaluate import State
-from xent.evaluate.calibration import POINT_ROWS, decompose, interval, points, recalibrate, weighted
+import logitloss
+from logitloss.evaluate import State
+from logitloss.evaluate.calibration import POINT_ROWS, decompose, interval, points, recalibrate, weighted
 
 stats = pytest.importorskip("scipy.stats")
 isotonic = pytest.importorskip("sklearn.isotonic")
@@ -78,8 +78,8 @@ def test_calibrated_predictions_have_next_to_no_miscalibration_and_others_what_a
     shifted, _ = parts_of(*draw(200_000, shift=1.0))
     labels, logits = draw(200_000, shift=1.0)
     saved = np.mean(
-        xent.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
-        - xent.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits + 1)
+        logitloss.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+        - logitloss.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits + 1)
     )
     assert shifted.miscalibration == pytest.approx(saved, rel=0.01)
 

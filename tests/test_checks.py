@@ -6,11 +6,11 @@ import types
 import numpy as np
 import pytest
 
-import xent
+import logitloss
 
 F = np.float32
-loss = xent.sigmoid_cross_entropy_with_logits
-weighted = xent.weighted_cross_entropy_with_logits
+loss = logitloss.sigmoid_cross_entropy_with_logits
+weighted = logitloss.weighted_cross_entropy_with_logits
 
 
 class Tensor:
@@ -39,7 +39,7 @@ ERRORS = [
     (
         lambda: loss(labels=np.ones(3), logits=np.ones((1, 2))),
         ValueError,
-        "logits and labels must have the same shape, got (1, 2) and (3,). Reshape one, or use xent.ufuncs for broadcasting",
+        "logits and labels must have the same shape, got (1, 2) and (3,). Reshape one, or use logitloss.ufuncs for broadcasting",
     ),
     (
         lambda: loss(labels=np.ones((2, 1)), logits=np.ones(2)),
@@ -135,10 +135,10 @@ def test_name_stands_in_front(function):
 @pytest.mark.parametrize(
     "function",
     [
-        xent.sigmoid_cross_entropy_value_and_grad,
-        xent.sigmoid_cross_entropy_grad_and_hess,
-        xent.sigmoid_cross_entropy_mean_and_grad,
-        xent.sigmoid_cross_entropy_total,
+        logitloss.sigmoid_cross_entropy_value_and_grad,
+        logitloss.sigmoid_cross_entropy_grad_and_hess,
+        logitloss.sigmoid_cross_entropy_mean_and_grad,
+        logitloss.sigmoid_cross_entropy_total,
     ],
 )
 def test_siblings_check_the_same(function):
@@ -152,13 +152,15 @@ def test_siblings_check_the_same(function):
         function([1.0], [1.0])
 
 
-@pytest.mark.parametrize("function", [xent.sigmoid_cross_entropy_mean_and_grad, xent.sigmoid_cross_entropy_total])
+@pytest.mark.parametrize(
+    "function", [logitloss.sigmoid_cross_entropy_mean_and_grad, logitloss.sigmoid_cross_entropy_total]
+)
 def test_reductions_read_numpy_arrays(function):
     import pandas as pd
 
     with pytest.raises(
         TypeError,
-        match=r"logits must be a NumPy array to be summed, got pandas.*Series\. Convert it with numpy.asarray, or sum the parts with xent.ExactSum.",
+        match=r"logits must be a NumPy array to be summed, got pandas.*Series\. Convert it with numpy.asarray, or sum the parts with logitloss.ExactSum.",
     ):
         function(labels=np.ones(3), logits=pd.Series(np.ones(3)))
 
@@ -184,7 +186,7 @@ def test_reductions_read_numpy_arrays(function):
 def test_out(out, error, text):
     before = np.array(out).tobytes()
     with pytest.raises(error, match=text):
-        xent.sigmoid_cross_entropy_mean_and_grad(labels=F([0, 1]), logits=F([0, 1]), out=out)
+        logitloss.sigmoid_cross_entropy_mean_and_grad(labels=F([0, 1]), logits=F([0, 1]), out=out)
     assert np.array(out).tobytes() == before  # nothing half-written
 
 
@@ -215,7 +217,7 @@ def test_the_framework_is_not_asked_to_convert(monkeypatch):
     ],
 )
 def test_threads(n, error, text):
-    before = xent.get_num_threads()
+    before = logitloss.get_num_threads()
     with pytest.raises(error, match=text):
-        xent.set_num_threads(n)
-    assert xent.get_num_threads() == before
+        logitloss.set_num_threads(n)
+    assert logitloss.get_num_threads() == before

@@ -1,4 +1,4 @@
-"""The `xent` command: what it prints where, and its exit codes."""
+"""The `logitloss` command: what it prints where, and its exit codes."""
 
 import io
 import os
@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-import xent
-from xent.cli import app
-from xent.evaluate import read, report, score
+import logitloss
+from logitloss.cli import app
+from logitloss.evaluate import read, report, score
 
-MAIN = "from xent_command import main; main()"  # what pip makes the command of
+MAIN = "from logitloss_command import main; main()"  # what pip makes the command of
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def run(capsys):
 
     def run(*arguments):
         with pytest.raises(SystemExit) as exit:
-            app([str(argument) for argument in arguments], prog_name="xent")
+            app([str(argument) for argument in arguments], prog_name="logitloss")
         return exit.value.code or 0, *capsys.readouterr()
 
     return run
@@ -63,7 +63,7 @@ def test_bad_input_is_one_line_on_stderr_and_nothing_else(run, file, tmp_path, f
     code, out, err = run("eval", tmp_path / "bad.csv", "--logits", "x", "--labels", "z", "--format", format)
     assert (code, out) == (2, "")
     assert err == (
-        f"xent eval: {tmp_path}/bad.csv: column 'z', row 2 (the first row of data is row 1): got '5', expected a number "
+        f"logitloss eval: {tmp_path}/bad.csv: column 'z', row 2 (the first row of data is row 1): got '5', expected a number "
         "from 0 to 1; correct the value or leave the row out\n"
     )
     code, out, err = run("eval", file, tmp_path / "none.csv", "--logits", "x", "--labels", "z", "--format", format)
@@ -77,17 +77,17 @@ def test_bad_input_is_one_line_on_stderr_and_nothing_else(run, file, tmp_path, f
 def test_usage_errors(run, arguments):
     code, out, err = run(*arguments)
     assert code == 2
-    assert "Usage: xent" in out + err
+    assert "Usage: logitloss" in out + err
     assert "Traceback" not in err
 
 
 def test_nothing_to_do_prints_the_help(run):
     _, out, err = run()  # the exit code depends on the version of typer
-    assert "Usage: xent" in out + err
+    assert "Usage: logitloss" in out + err
 
 
 def test_version_and_help(run):
-    assert run("--version") == (0, f"xent {xent.__version__}\n", "")
+    assert run("--version") == (0, f"logitloss {logitloss.__version__}\n", "")
     code, out, _ = run("eval", "--help")
     assert code == 0
     assert all(option in out for option in ("--logits", "--labels", "--by", "--format"))
@@ -100,17 +100,17 @@ def test_ctrl_c(run, file, monkeypatch):
         done = run("eval", file, "--logits", "x", "--labels", "z")
     finally:
         signal.signal(signal.SIGINT, before)
-    assert done == (130, "", "xent eval: interrupted; nothing was printed\n")
+    assert done == (130, "", "logitloss eval: interrupted; nothing was printed\n")
 
 
 def test_info(run):
     code, out, _ = run("info")
     lines = {line[:16].strip(): line[17:] for line in out.splitlines()}
     assert code == 0
-    assert lines["xent"] == xent.__version__
-    assert lines["instruction set"].split()[0] == xent._core.isa()
-    assert all(isa in lines["instruction set"] for isa in xent._core.isas())
-    assert lines["threads"].split()[0] == str(xent.get_num_threads())
+    assert lines["logitloss"] == logitloss.__version__
+    assert lines["instruction set"].split()[0] == logitloss._core.isa()
+    assert all(isa in lines["instruction set"] for isa in logitloss._core.isas())
+    assert lines["threads"].split()[0] == str(logitloss.get_num_threads())
     assert lines["numpy"] == np.__version__
     assert lines["pyarrow"] == pa.__version__
     missing = lines["not installed"].split(", ")
@@ -119,7 +119,7 @@ def test_info(run):
 
 
 def imported_by(command):
-    code = f"import sys; sys.argv = ['xent', *{command!r}.split()]\ntry:\n    {MAIN}\nexcept SystemExit: pass\n"
+    code = f"import sys; sys.argv = ['logitloss', *{command!r}.split()]\ntry:\n    {MAIN}\nexcept SystemExit: pass\n"
     done = python(code + "print('\\n' + ' '.join(sys.modules))", text=True)
     return set(done.stdout.splitlines()[-1].split())
 
@@ -132,13 +132,15 @@ def test_info_imports_no_framework(file):
 
 @pytest.mark.parametrize("package", ["typer", "pyarrow"])
 def test_a_missing_package_is_named_with_the_way_to_install_it(file, package):
-    hide = f"import sys; sys.modules[{package!r}] = None; sys.argv = ['xent', 'eval', {str(file)!r}, '--logits', 'x'"
+    hide = (
+        f"import sys; sys.modules[{package!r}] = None; sys.argv = ['logitloss', 'eval', {str(file)!r}, '--logits', 'x'"
+    )
     done = python(f"{hide}, '--labels', 'z']; {MAIN}", text=True)
-    want = f'xent: this command needs {package}, which is not installed: pip install "xent[eval]"\n'
+    want = f'logitloss: this command needs {package}, which is not installed: pip install "logitloss[eval]"\n'
     assert (done.returncode, done.stdout, done.stderr) == (2, "", want)
 
 
-@pytest.mark.parametrize("missing", ["rich.progress", "xent._core"])
+@pytest.mark.parametrize("missing", ["rich.progress", "logitloss._core"])
 def test_an_import_error_of_another_kind_is_not_hidden(missing):
     done = python(f"import sys; sys.modules[{missing!r}] = None; {MAIN}", text=True)
     assert done.returncode == 1
@@ -149,24 +151,24 @@ def test_an_import_error_of_another_kind_is_not_hidden(missing):
     ("variable", "value", "want"),
     [
         (
-            "XENT_ISA",
+            "LOGITLOSS_ISA",
             "sse9",
-            f"an instruction set of this processor ({', '.join(xent._core.isas())}), got 'sse9'. Unset",
+            f"an instruction set of this processor ({', '.join(logitloss._core.isas())}), got 'sse9'. Unset",
         ),
-        ("XENT_NUM_THREADS", "many", "a number of threads from 1 to 65536, got 'many'. Unset it"),
+        ("LOGITLOSS_NUM_THREADS", "many", "a number of threads from 1 to 65536, got 'many'. Unset it"),
     ],
 )
 def test_a_setting_of_the_environment_that_cannot_be_met(variable, value, want):
-    """Where `import xent` raises, the command says the same in one line."""
+    """Where `import logitloss` raises, the command says the same in one line."""
     done = python(MAIN, text=True, env={**os.environ, variable: value})
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith(f"xent: {variable}: expected {want}")
+    assert done.stderr.startswith(f"logitloss: {variable}: expected {want}")
     with pytest.raises(subprocess.CalledProcessError):
-        python("import xent", env={**os.environ, variable: value}, check=True)
+        python("import logitloss", env={**os.environ, variable: value}, check=True)
 
 
 def arguments_for(file, format):
-    return f"import sys; sys.argv = ['xent', 'eval', {str(file)!r}, '--logits', 'x', '--labels', 'z', '--by', 'key', '--format', {format!r}]; {MAIN}"
+    return f"import sys; sys.argv = ['logitloss', 'eval', {str(file)!r}, '--logits', 'x', '--labels', 'z', '--by', 'key', '--format', {format!r}]; {MAIN}"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
@@ -178,7 +180,7 @@ def test_a_full_disk(file, format, unbuffered):
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, timeout=60)
     assert done.returncode == 2
-    assert done.stderr == b"xent: the output could not be written: No space left on device\n"
+    assert done.stderr == b"logitloss: the output could not be written: No space left on device\n"
 
 
 def test_a_reader_that_has_seen_enough(file):

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from xent.evaluate import InputError, read, score
+from logitloss.evaluate import InputError, read, score
 
 COLUMNS = {"logits": "x", "labels": "z", "by": ["key"]}
 
@@ -33,7 +33,7 @@ def files(tmp_path, monkeypatch):
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_threads_of_this_process(files, threads, monkeypatch):
     want = score(files, **COLUMNS)
-    monkeypatch.setattr("xent.get_num_threads", lambda: threads)
+    monkeypatch.setattr("logitloss.get_num_threads", lambda: threads)
     assert score(files, **COLUMNS) == want
 
 
@@ -84,7 +84,7 @@ def process(*command, ready):
 
 WORKER = """
 import sys, time
-from xent.evaluate import read
+from logitloss.evaluate import read
 scan = read.Source._scan
 def slowly(self, part):
     for batch in scan(self, part):
@@ -133,7 +133,7 @@ def test_a_dask_cluster_of_which_a_worker_is_killed(files, tmp_path):
         assert len(client.scheduler_info()["workers"]) == 1  # it was really gone, and the other did its work
         options = "--logits x --labels z --by key --format json --dask"
         done = subprocess.run(
-            [sys.executable, "-m", "xent.cli", "eval", *files, *options.split(), address],
+            [sys.executable, "-m", "logitloss.cli", "eval", *files, *options.split(), address],
             capture_output=True,
             text=True,
             timeout=120,
@@ -144,9 +144,9 @@ def test_a_dask_cluster_of_which_a_worker_is_killed(files, tmp_path):
 
 def test_no_scheduler_is_an_error(files, capsys):
     pytest.importorskip("distributed")
-    from xent.cli import app
+    from logitloss.cli import app
 
     with pytest.raises(SystemExit) as exit:
-        app(["eval", str(files[0]), "--logits", "x", "--labels", "z", "--dask", "nowhere"], prog_name="xent")
+        app(["eval", str(files[0]), "--logits", "x", "--labels", "z", "--dask", "nowhere"], prog_name="logitloss")
     assert exit.value.code == 2
-    assert capsys.readouterr().err.startswith("xent eval: --dask nowhere: no scheduler answers there: ")
+    assert capsys.readouterr().err.startswith("logitloss eval: --dask nowhere: no scheduler answers there: ")

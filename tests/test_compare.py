@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-import xent
-from xent.evaluate import InputError, read, score
-from xent.evaluate.compare import compare, exceeds_loss, exceeds_regression
-from xent.evaluate.results import Comparison, Difference
+import logitloss
+from logitloss.evaluate import InputError, read, score
+from logitloss.evaluate.compare import compare, exceeds_loss, exceeds_regression
+from logitloss.evaluate.results import Comparison, Difference
 
 SAME = "the two must hold the same rows in the same order"
 
@@ -40,7 +40,9 @@ def exact(values):
 
 def by_definition(labels, logits, others, weights=None):
     """The weighted mean of the row-wise differences and its standard error, in fractions."""
-    mine, other = (exact(xent.sigmoid_cross_entropy_with_logits(labels=labels, logits=one)) for one in (logits, others))
+    mine, other = (
+        exact(logitloss.sigmoid_cross_entropy_with_logits(labels=labels, logits=one)) for one in (logits, others)
+    )
     w = exact(np.ones(len(labels)) if weights is None else weights)
     n, total = len(w), sum(w)
     d = [a - b for a, b in zip(mine, other, strict=True)]
@@ -125,7 +127,7 @@ def test_classes():
     table = table.set_column(1, "x", table["x"].cast(pa.list_(pa.float32())))
     got = compare(table, logits="x", labels="z", other_logits="y").overall
     mine, other = (
-        xent.sparse_softmax_cross_entropy_with_logits(labels=z, logits=one).astype(np.float64) for one in (x, y)
+        logitloss.sparse_softmax_cross_entropy_with_logits(labels=z, logits=one).astype(np.float64) for one in (x, y)
     )
     assert got.difference == pytest.approx(math.fsum((mine - other).tolist()) / 50, rel=1e-14)
     assert got.standard_error == pytest.approx(np.std(mine - other, ddof=1) / math.sqrt(50), rel=1e-12)

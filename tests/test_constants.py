@@ -58,7 +58,7 @@ def test_sollya_makes_the_constants_again(script):
 
 def test_sollya_makes_the_constants_of_the_triton_kernels_again():
     printed = printed_by("triton")
-    module = (ROOT / "src" / "xent" / "_triton.py").read_text()
+    module = (ROOT / "src" / "logitloss" / "_triton.py").read_text()
     for name in "EA":
         made = [float.fromhex(number) for number in re.findall(rf"^{name} ({HEX})$", printed, re.MULTILINE)]
         kept = [

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-import xent
-from xent import _dispatch
+import logitloss
+from logitloss import _dispatch
 
 
 def kind(module, *bases, **attributes):
@@ -56,7 +56,7 @@ CALLS = {
 
 
 def test_every_loss_is_called():
-    assert set(CALLS) == {name for name in xent.__all__ if "cross_entropy" in name}
+    assert set(CALLS) == {name for name in logitloss.__all__ if "cross_entropy" in name}
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -67,7 +67,7 @@ def test_a_call_goes_to_the_function_of_its_name(name, monkeypatch):
         def __getattr__(self, function):
             return lambda **arguments: (function, arguments)
 
-    monkeypatch.setitem(sys.modules, "xent.torch", Adapter())
+    monkeypatch.setitem(sys.modules, "logitloss.torch", Adapter())
     logits = kind("torch")()
     arguments = {"labels": [1], "logits": logits, **CALLS[name]}
-    assert getattr(xent, name)(**arguments) == (name, arguments)
+    assert getattr(logitloss, name)(**arguments) == (name, arguments)

@@ -28,17 +28,17 @@ BLOCKS = blocks_of(README)
 
 @pytest.mark.parametrize("module", ["losses", "softmax", "exact", "ufuncs", "threads"])
 def test_docstrings(module):
-    module = importlib.import_module(f"xent.{module}")
+    module = importlib.import_module(f"logitloss.{module}")
     failures, tried = doctest.testmod(module)
     assert failures == 0
-    assert tried > 0 or module.__name__ == "xent.threads"
+    assert tried > 0 or module.__name__ == "logitloss.threads"
 
 
 def test_every_public_function_has_an_example_and_its_sections():
-    import xent
+    import logitloss
 
-    for name in xent.__all__:
-        doc = getattr(xent, name).__doc__
+    for name in logitloss.__all__:
+        doc = getattr(logitloss, name).__doc__
         if name.endswith(("logits", "grad", "hess", "total")):
             for section in ("::", "Special values:", "Accuracy:", "Source:", ">>>"):
                 assert section in doc, (name, section)
@@ -103,7 +103,7 @@ def in_cell(cell, x, z, part=None):
 @pytest.mark.parametrize("row", EDGES, ids=lambda row: row.split("|")[1].strip())
 def test_readme_edges(row):
     """The table, bit by bit: every number that it prints is what the library gives."""
-    import xent
+    import logitloss
 
     name, *losses, gradient, hessian = (cell.strip() for cell in row.strip("|").split("|"))
     x = in_cell(name.partition(" ")[0], None, None)
@@ -112,8 +112,8 @@ def test_readme_edges(row):
             for part, z in enumerate((0.0, 0.5, 1.0)):
                 want = in_cell(losses[part], logit, z), in_cell(gradient, logit, z, part), in_cell(hessian, logit, z)
                 logits, labels = np.array([logit], dtype), np.array([z], dtype)
-                loss, slope = xent.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
-                got = loss, slope, xent.sigmoid_cross_entropy_grad_and_hess(labels=labels, logits=logits)[1]
+                loss, slope = logitloss.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
+                got = loss, slope, logitloss.sigmoid_cross_entropy_grad_and_hess(labels=labels, logits=logits)[1]
                 assert [bits(g)[0] for g in got] == [bits(np.array(w, dtype)) for w in want]
 
 
@@ -122,16 +122,16 @@ def commands():
 
 
 def test_readme_main_command(monkeypatch, capsys):
-    """The words behind `xent` in the first command, run here; CI runs the second one as it stands."""
+    """The words behind `logitloss` in the first command, run here; CI runs the second one as it stands."""
     pytest.importorskip("pyarrow")
-    from xent.cli import main
+    from logitloss.cli import main
 
     first, second = commands()
     assert second.endswith("-m pytest")
     arguments = shlex.split(first.rpartition("&&")[2])
-    assert arguments[0].endswith("/xent")
+    assert arguments[0].endswith("/logitloss")
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("sys.argv", ["xent", *arguments[1:]])
+    monkeypatch.setattr("sys.argv", ["logitloss", *arguments[1:]])
     with pytest.raises(SystemExit) as stopped:
         main()
     assert not stopped.value.code
@@ -147,9 +147,9 @@ def test_ci_runs_the_readmes_test_command():
 def test_the_documented_signature():
     import inspect
 
-    import xent
+    import logitloss
 
-    signature = inspect.signature(xent.sigmoid_cross_entropy_with_logits)
+    signature = inspect.signature(logitloss.sigmoid_cross_entropy_with_logits)
     assert [(p.name, p.default) for p in signature.parameters.values()] == [
         ("_sentinel", None),
         ("labels", None),

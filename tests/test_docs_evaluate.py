@@ -21,7 +21,7 @@ def test_the_page_prints_what_it_shows(tmp_path, monkeypatch):
     pytest.importorskip("scipy")
     pytest.importorskip("matplotlib")
     pytest.importorskip("jinja2")
-    app = pytest.importorskip("xent.cli").app
+    app = pytest.importorskip("logitloss.cli").app
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     names, codes, shown = {}, [], 0
@@ -32,7 +32,7 @@ def test_the_page_prints_what_it_shows(tmp_path, monkeypatch):
                 exec(compile(code, "docs/evaluate.md", "exec"), names)
             elif language == "sh":
                 program, *arguments = shlex.split(code.replace("\\\n", " "))
-                assert program == "xent"
+                assert program == "logitloss"
                 with pytest.raises(SystemExit) as stopped:
                     app(arguments, prog_name=program)
                 codes.append(stopped.value.code or 0)

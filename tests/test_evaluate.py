@@ -10,8 +10,8 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-import xent
-from xent.evaluate import Score, count, engine, read, score
+import logitloss
+from logitloss.evaluate import Score, count, engine, read, score
 
 
 def exact_mean(values):
@@ -22,12 +22,12 @@ def exact_mean(values):
 
 def oracle(labels, logits):
     """The score by its definition, from the element losses."""
-    losses = xent.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+    losses = logitloss.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
     loss = math.inf if np.isinf(losses).any() else exact_mean(losses)
     p = exact_mean(labels)
     base = 0.0 if p in (0, 1) else -p * math.log(p) - (1 - p) * math.log1p(-p)
     skill = 1 - loss / base if base else math.nan
-    residuals = xent.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)[1]
+    residuals = logitloss.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)[1]
     predicted = exact_mean([Fraction(float(z)) + Fraction(float(g)) for z, g in zip(labels, residuals, strict=True)])
     return Score(len(labels), float(len(labels)), loss, standard_error(losses), base, skill, p, predicted)
 

@@ -19,8 +19,8 @@ import pyarrow.fs
 import pyarrow.parquet
 import pytest
 
-from xent.evaluate import InputError, score
-from xent.evaluate.inputs import _fits
+from logitloss.evaluate import InputError, score
+from logitloss.evaluate.inputs import _fits
 
 COLUMNS = {"logits": "x", "labels": "z", "by": ["key"]}
 NAMES = ["day=1/a.parquet", "day=1/b.parquet", "day=2/a.parquet"]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logitloss.evaluate import InputError, engine, read, score
 from test_evaluate import columns, write
-from xent.evaluate import InputError, engine, read, score
 
 ROW_1 = "(the first row of data is row 1)"
 MEND = "correct the value or leave the row out"

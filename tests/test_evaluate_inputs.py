@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xent.cli import app
-from xent.evaluate import InputError, State, inputs, read, score
+from logitloss.cli import app
+from logitloss.evaluate import InputError, State, inputs, read, score
 
 XZ = {"logits": "x", "labels": "z"}
 
@@ -58,7 +58,7 @@ def error(source, **arguments):
 
 def run(capsys, *arguments):
     with pytest.raises(SystemExit) as exit:
-        app([str(argument) for argument in arguments], prog_name="xent")
+        app([str(argument) for argument in arguments], prog_name="logitloss")
     return exit.value.code or 0, *capsys.readouterr()
 
 
@@ -182,14 +182,14 @@ def test_standard_input(tmp_path, name, want, monkeypatch, capsys):
         content = write(tmp_path / name, columns()).read_bytes()
     arguments = ["eval", "-", "--logits", "x", "--labels", "z", "--by", "key", "--weights", "w", "--format", "json"]
     done = subprocess.run(
-        [sys.executable, "-m", "xent.cli", *arguments], input=content, capture_output=True, timeout=60
+        [sys.executable, "-m", "logitloss.cli", *arguments], input=content, capture_output=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert json.loads(done.stdout)["overall"]["mean_loss"] == want.overall.mean_loss
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content[: len(content) // 2])))
     code, out, err = run(capsys, *arguments)
     assert (code, out) == (2, "")
-    assert err.startswith("xent eval: stdin: ")
+    assert err.startswith("logitloss eval: stdin: ")
 
 
 def test_a_query_joins_labels_to_predictions(tmp_path, want, capsys):
@@ -204,7 +204,7 @@ def test_a_query_joins_labels_to_predictions(tmp_path, want, capsys):
     assert json.loads(out)["overall"]["mean_loss"] == score(tmp_path / "want.parquet", **XZ).overall.mean_loss
     code, out, err = run(capsys, "eval", "--sql", "select y", "--logits", "x", "--labels", "z")
     assert (code, out) == (2, "")
-    assert err.startswith("xent eval: --sql: Binder Error: ")
+    assert err.startswith("logitloss eval: --sql: Binder Error: ")
 
 
 def test_weights(tmp_path):
@@ -236,7 +236,7 @@ def test_probabilities_keep_their_tails_and_those_at_the_end_are_counted(tmp_pat
     arguments = ["eval", path, "--logits", "x", "--labels", "z", "--probabilities", "--format", "csv"]
     assert run(capsys, *arguments)[::2] == (
         0,
-        "xent: 2 probabilities are exactly 0 and 1 exactly 1; where the label differs, the loss is infinite\n",
+        "logitloss: 2 probabilities are exactly 0 and 1 exactly 1; where the label differs, the loss is infinite\n",
     )
     single = write(tmp_path / "f.parquet", {"x": np.float32([1 - 2.0**-24, 1e-45]), "z": [0, 1]})
     loss = score(single, **XZ, probabilities=True).overall.mean_loss
@@ -292,7 +292,7 @@ def test_rows_that_cannot_be_scored_are_counted(tmp_path, capsys):
     assert got.overall == State().update(labels[good], data["x"][good]).compute()
     assert sum(group.score.rows for group in got.groups) == 47
     code, _, err = run(capsys, "eval", path, "--logits", "x", "--labels", "z", "--skip-invalid")
-    assert (code, err) == (0, "xent: 3 rows could not be scored and were left out\n")
+    assert (code, err) == (0, "logitloss: 3 rows could not be scored and were left out\n")
     lists = write(tmp_path / "l.arrow", {"x": [[1.0, 2.0], None, [1.0]], "z": [0, 1, 2]})
     assert score(lists, **XZ, skip_invalid=True).overall.rows == 1
     (tmp_path / "t.csv").write_text("x,z\n1,0\nabc,1\n2,1\n,0\n3,0\n")
@@ -364,7 +364,7 @@ def test_limits_are_gates(tmp_path, capsys):
     assert run(capsys, *arguments, "--max-loss", repr(loss))[::2] == (0, "")
     code, out, err = run(capsys, *arguments, "--max-loss", loss * 0.999)
     assert (code, "mean loss" in out) == (1, True)
-    assert err.startswith(f"xent eval: the mean loss is {loss!r}, more than ")
+    assert err.startswith(f"logitloss eval: the mean loss is {loss!r}, more than ")
     better = write(tmp_path / "better.parquet", {**columns(), "x": columns()["x"] * 0.1})
     code, out, err = run(capsys, *arguments, "--compare", better, "--max-regression", "0.01")
     assert (code, "difference" in out) == (1, True)
@@ -389,11 +389,11 @@ def test_limits_are_gates(tmp_path, capsys):
     ],
 )
 def test_what_cannot_be_asked_for(capsys, arguments, text):
-    assert run(capsys, "eval", "--logits", "x", "--labels", "z", *arguments) == (2, "", f"xent eval: {text}\n")
+    assert run(capsys, "eval", "--logits", "x", "--labels", "z", *arguments) == (2, "", f"logitloss eval: {text}\n")
 
 
 def test_a_regression_needs_something_to_compare_with(tmp_path, capsys):
     path = write(tmp_path / "p.parquet", columns())
     code, out, err = run(capsys, "eval", path, "--logits", "x", "--labels", "z", "--max-regression", "0")
     assert (code, out) == (2, "")
-    assert err == "xent eval: --max-regression needs something to compare with; give --compare or --other-logits\n"
+    assert err == "logitloss eval: --max-regression needs something to compare with; give --compare or --other-logits\n"

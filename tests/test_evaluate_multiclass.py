@@ -10,10 +10,10 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-import xent
-from xent.cli import main
-from xent.evaluate import InputError, Score, State, read, score
-from xent.evaluate.check import Columns
+import logitloss
+from logitloss.cli import main
+from logitloss.evaluate import InputError, Score, State, read, score
+from logitloss.evaluate.check import Columns
 
 ROW_1 = "(the first row of data is row 1)"
 MEND = "correct the value or leave the row out"
@@ -29,7 +29,7 @@ def entropy(labels):
 
 def oracle(labels, logits):
     """The score by its definition, from the element losses."""
-    losses = xent.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits).tolist()
+    losses = logitloss.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits).tolist()
     loss = float(sum(map(Fraction, losses)) / len(losses))
     base = pytest.approx(entropy(labels), rel=1e-14, abs=0)
     skill = pytest.approx(1 - loss / base.expected, rel=1e-12, abs=1e-14)
@@ -264,7 +264,7 @@ def test_all_files_have_lists_of_one_length(tmp_path):
 
 def test_the_command_scores_and_refuses(tmp_path, monkeypatch, capsys):
     def run(path):
-        command = ["xent", "eval", str(path), "--logits", "x", "--labels", "z", "--format", "csv"]
+        command = ["logitloss", "eval", str(path), "--logits", "x", "--labels", "z", "--format", "csv"]
         monkeypatch.setattr("sys.argv", command)
         with pytest.raises(SystemExit) as caught:
             main()
@@ -279,7 +279,7 @@ def test_the_command_scores_and_refuses(tmp_path, monkeypatch, capsys):
     bad = write(tmp_path / "bad.parquet", {"x": [[0.0, 0.0]], "z": [2]})
     code, out, err = run(bad)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith(f"xent eval: {bad}: column 'z', row 1 {ROW_1}: got 2, expected a class from 0 to 1")
+    assert err.startswith(f"logitloss eval: {bad}: column 'z', row 1 {ROW_1}: got 2, expected a class from 0 to 1")
 
 
 def test_parts_have_as_many_logits_as_those_of_single_ones(tmp_path, monkeypatch):

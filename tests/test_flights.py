@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-import xent
-from xent.evaluate import score
+import logitloss
+from logitloss.evaluate import score
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 FLIGHTS = EXAMPLES / "flights.parquet"
@@ -52,7 +52,7 @@ def test_the_file(flights):
 def test_the_scores(flights):
     report = score(FLIGHTS, logits="logit", labels="late", by=["carrier"])
     labels, logits = flights["late"].to_numpy(), flights["logit"].to_numpy()
-    losses = xent.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+    losses = logitloss.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
     assert report.overall.mean_loss == float(sum(map(Fraction, losses.tolist())) / len(losses))
     assert 0.10 < report.overall.skill < 0.12
     assert sum(group.score.rows for group in report.groups) == report.overall.rows == 327_346

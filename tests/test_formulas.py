@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import oracle
+from logitloss import _formulas as formulas
 from oracle import mp
 from test_losses import EDGES, LN2, interesting_labels, interesting_logits
 from test_softmax import EDGES as SOFTMAX_EDGES
 from test_softmax import definition, hard_rows
-from xent import _formulas as formulas
 
 inf, nan = math.inf, math.nan
 FLOATS = [np.dtype(np.float32), np.dtype(np.float64)]

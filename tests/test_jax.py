@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import jax_host
-import xent
+import logitloss
 from jax_host import jax, jnp, run, same, softmax_batches, xj
+from logitloss import _formulas
 from oracle import BFLOAT16
 from test_formulas import FLOATS, assert_sigmoid_bounds, assert_softmax_bounds
 from test_losses import interesting_labels, interesting_logits
-from xent import _formulas
 
 ROOT = pathlib.Path(__file__).parents[1]
 dtype = jax_host.dtype
@@ -29,16 +29,18 @@ def test_values_are_those_of_the_kernels(dtype):
     rng = np.random.default_rng(5)
     x = interesting_logits(dtype, rng, 2000)
     z = interesting_labels(x, dtype, rng)
-    want = xent.ufuncs.sigmoid_cross_entropy_value_and_grad(x, z)
-    gradient_and_hessian = xent.ufuncs.sigmoid_cross_entropy_grad_and_hess(x, z)
+    want = logitloss.ufuncs.sigmoid_cross_entropy_value_and_grad(x, z)
+    gradient_and_hessian = logitloss.ufuncs.sigmoid_cross_entropy_grad_and_hess(x, z)
     logits, labels = jnp.asarray(x), jnp.asarray(z)
     for wrap in (lambda f: f, jax.jit):
         same(wrap(xj.sigmoid_binary_cross_entropy)(logits, labels), want[0])
-        same(wrap(lambda x, z: xent.sigmoid_cross_entropy_with_logits(labels=z, logits=x))(logits, labels), want[0])
-        got = wrap(lambda x, z: xent.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x))(logits, labels)
+        same(
+            wrap(lambda x, z: logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=x))(logits, labels), want[0]
+        )
+        got = wrap(lambda x, z: logitloss.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x))(logits, labels)
         for one, other in zip(got, want, strict=True):
             same(one, other)
-        got = wrap(lambda x, z: xent.sigmoid_cross_entropy_grad_and_hess(labels=z, logits=x))(logits, labels)
+        got = wrap(lambda x, z: logitloss.sigmoid_cross_entropy_grad_and_hess(labels=z, logits=x))(logits, labels)
         for one, other in zip(got, gradient_and_hessian, strict=True):
             same(one, other)
 
@@ -52,8 +54,8 @@ def test_labels_count_at_their_full_precision(kind):
     with jax.enable_x64(kind.endswith("64")):
         z = np.array([0.0, 1.0, 1.0, 0.3]).astype(BFLOAT16 if kind == "bfloat16" else kind)
         x = np.float32([-3, 17, 40, 0.125])
-        want = xent.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)
-        got = xent.sigmoid_cross_entropy_value_and_grad(labels=jnp.asarray(z), logits=jnp.asarray(x))
+        want = logitloss.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)
+        got = logitloss.sigmoid_cross_entropy_value_and_grad(labels=jnp.asarray(z), logits=jnp.asarray(x))
         for one, other in zip(got, want, strict=True):
             same(one, other)
         same(jax.grad(lambda x: xj.sigmoid_binary_cross_entropy(x, z).sum())(jnp.asarray(x)), want[1])
@@ -61,22 +63,24 @@ def test_labels_count_at_their_full_precision(kind):
 
 def test_softmax_values_are_those_of_the_kernels(dtype):
     for x, z, y in softmax_batches(dtype):
-        want = xent.softmax_cross_entropy_value_and_grad(labels=z, logits=x)
-        sparse = xent.sparse_softmax_cross_entropy_value_and_grad(labels=y, logits=x)
+        want = logitloss.softmax_cross_entropy_value_and_grad(labels=z, logits=x)
+        sparse = logitloss.sparse_softmax_cross_entropy_value_and_grad(labels=y, logits=x)
         logits = jnp.asarray(x)
         for wrap in (lambda f: f, jax.jit):
             same(wrap(xj.softmax_cross_entropy)(logits, z), want[0])
             same(wrap(xj.softmax_cross_entropy_with_integer_labels)(logits, y), sparse[0])
-            got = wrap(lambda x, z: xent.softmax_cross_entropy_value_and_grad(labels=z, logits=x))(logits, z)
+            got = wrap(lambda x, z: logitloss.softmax_cross_entropy_value_and_grad(labels=z, logits=x))(logits, z)
             for one, other in zip(got, want, strict=True):
                 same(one, other)
-            got = wrap(lambda x, y: xent.sparse_softmax_cross_entropy_value_and_grad(labels=y, logits=x))(logits, y)
+            got = wrap(lambda x, y: logitloss.sparse_softmax_cross_entropy_value_and_grad(labels=y, logits=x))(
+                logits, y
+            )
             for one, other in zip(got, sparse, strict=True):
                 same(one, other)
-        same(xent.softmax_cross_entropy_with_logits(labels=z.T, logits=logits.T, axis=0), want[0])
-        got = xent.softmax_cross_entropy_value_and_grad(labels=z.T, logits=logits.T, axis=0)
+        same(logitloss.softmax_cross_entropy_with_logits(labels=z.T, logits=logits.T, axis=0), want[0])
+        got = logitloss.softmax_cross_entropy_value_and_grad(labels=z.T, logits=logits.T, axis=0)
         same(got[1], want[1].T)
-        same(xent.sparse_softmax_cross_entropy_with_logits(labels=y.astype(np.uint16), logits=logits), sparse[0])
+        same(logitloss.sparse_softmax_cross_entropy_with_logits(labels=y.astype(np.uint16), logits=logits), sparse[0])
 
 
 @pytest.mark.parametrize(("shape", "classes"), [((0,), None), ((), None), ((2, 0, 3), None), ((0,), 3), ((2, 0), 1)])
@@ -94,7 +98,7 @@ def test_large_arrays_use_threads():
     x = np.linspace(-9, 9, 300_000, dtype=np.float32)
     same(
         jax.jit(xj.sigmoid_binary_cross_entropy)(x, x > 0),
-        xent.sigmoid_cross_entropy_with_logits(labels=x > 0, logits=x),
+        logitloss.sigmoid_cross_entropy_with_logits(labels=x > 0, logits=x),
     )
 
 
@@ -114,9 +118,9 @@ def test_other_platforms_compute_the_formulas(function, labels):
     z = jnp.full(x.shape if labels == 1.0 and isinstance(labels, float) else (2,), labels)
     program = jax.jit(jax.grad(lambda x: function(x, z).sum())).trace(x)
     text = program.lower(lowering_platforms=("cuda",)).as_text()
-    assert "xent_" not in text
+    assert "logitloss_" not in text
     assert "stablehlo.exponential" in text
-    assert "xent_" in program.lower(lowering_platforms=("cpu",)).as_text()
+    assert "logitloss_" in program.lower(lowering_platforms=("cpu",)).as_text()
 
 
 def with_xla(formula, *arrays):
@@ -148,14 +152,14 @@ def test_xla_flushes_subnormals_on_the_processor(name):
 
 def test_known_values_have_an_exact_mean():
     x, z = np.linspace(-100, 100, 1001, dtype=np.float32), np.linspace(0, 1, 1001, dtype=np.float32)
-    want = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
-    got = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=jnp.asarray(x))
+    want = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
+    got = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=jnp.asarray(x))
     assert isinstance(got[1], jax.Array)
     assert got[0] == want[0]
     same(got[1], want[1])
-    total = xent.sigmoid_cross_entropy_total(labels=jnp.asarray(z), logits=jnp.asarray(x))
-    assert total == xent.sigmoid_cross_entropy_total(labels=z, logits=x)
-    mean, slope = jax.jit(lambda x: xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x))(x)
+    total = logitloss.sigmoid_cross_entropy_total(labels=jnp.asarray(z), logits=jnp.asarray(x))
+    assert total == logitloss.sigmoid_cross_entropy_total(labels=z, logits=x)
+    mean, slope = jax.jit(lambda x: logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x))(x)
     np.testing.assert_allclose(mean, want[0], rtol=1e-6)
     np.testing.assert_allclose(slope, want[1], rtol=1e-6, atol=1e-37)
 
@@ -163,15 +167,15 @@ def test_known_values_have_an_exact_mean():
 @pytest.mark.parametrize("dtype", [np.float16, BFLOAT16])
 def test_traced_means_of_more_elements_than_a_half_counts(dtype):
     x, z = jnp.full(100_001, -3, dtype), jnp.ones(100_001, dtype)
-    mean, slope = jax.jit(lambda x, z: xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x))(x, z)
-    want = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
+    mean, slope = jax.jit(lambda x, z: logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x))(x, z)
+    want = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
     assert mean == np.asarray(want[0], dtype)
     np.testing.assert_allclose(np.float64(slope), np.float64(want[1]), rtol=2.0**-7)
 
 
 def test_softmax_means():
     x, z, y = np.float32([[1, 2, 40], [0, 0, 1]]), np.float32([[0.5, 0, 0.5], [0, 1, 0]]), np.array([2, 0])
-    dense, sparse = xent.softmax_cross_entropy_mean_and_grad, xent.sparse_softmax_cross_entropy_mean_and_grad
+    dense, sparse = logitloss.softmax_cross_entropy_mean_and_grad, logitloss.sparse_softmax_cross_entropy_mean_and_grad
     for f, labels in (
         (dense, z),
         (sparse, y),
@@ -209,9 +213,9 @@ def test_the_page():
 
 
 def test_no_other_framework_is_imported():
-    code = "import sys, jax, xent; {}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    code = "import sys, jax, logitloss; {}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     before = set(run(code.format("pass")).split())
-    call = "xent.sigmoid_cross_entropy_with_logits(labels=[1.0], logits=jax.numpy.ones(1))"
+    call = "logitloss.sigmoid_cross_entropy_with_logits(labels=[1.0], logits=jax.numpy.ones(1))"
     added = set(run(code.format(call)).split()) - before
     assert not added & {"torch", "tensorflow", "keras", "optax", "flax", "sklearn"}
-    assert "xent.jax" not in run("import sys, jax, xent; print(*sys.modules)").split()
+    assert "logitloss.jax" not in run("import sys, jax, logitloss; print(*sys.modules)").split()

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import jax_host
+import logitloss
 import oracle
-import xent
 from jax_host import check_grads, jax, jnp, same, softmax_batches, xj
 from oracle import BFLOAT16, mp
 from test_formulas import FLOATS
@@ -43,11 +43,11 @@ def test_derivatives_are_those_of_the_kernels(dtype):
     rng = np.random.default_rng(7)
     x = interesting_logits(dtype, rng, 500)
     z = interesting_labels(x, dtype, rng)
-    gradient, hessian = xent.ufuncs.sigmoid_cross_entropy_grad_and_hess(x, z)
+    gradient, hessian = logitloss.ufuncs.sigmoid_cross_entropy_grad_and_hess(x, z)
     same_but_flushed(each(GRADIENT)(x, z), gradient)
     same_but_flushed(each(HESSIAN)(x, z), hessian)
     value, slope = each(jax.value_and_grad(xj.sigmoid_binary_cross_entropy))(x, z)
-    same(value, xent.ufuncs.sigmoid_cross_entropy(x, z))
+    same(value, logitloss.ufuncs.sigmoid_cross_entropy(x, z))
     same_but_flushed(slope, gradient)
     forward = jax.jit(lambda x, z, v: jax.jvp(xj.sigmoid_binary_cross_entropy, (x, z), (v, jnp.zeros_like(z))))
     same_but_flushed(forward(x, z, jnp.ones_like(x))[1], gradient)
@@ -82,7 +82,7 @@ def test_edges(dtype):
 
 
 def weighted(x, z, w):
-    return xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
+    return logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
 
 
 def test_gradients_numerically():
@@ -101,7 +101,7 @@ def test_weighted_values(dtype):
     rng = np.random.default_rng(9)
     x, z, w = (rng.normal(scale=6, size=300).astype(dtype), rng.random(300).astype(dtype), np.float32([0.5, 2, 30]))
     x, z = x.reshape(100, 3), z.reshape(100, 3)
-    want = xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
+    want = logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
     got = weighted(jnp.asarray(x), z, w)
     assert got.dtype == dtype
     unit = 2.0 ** -(oracle.ml_dtypes.finfo(dtype).nmant)
@@ -165,9 +165,9 @@ def sum_of_sparse(x, y):
 
 def test_softmax_derivatives_are_those_of_the_kernels(dtype):
     for x, z, y in softmax_batches(dtype):
-        want = xent.softmax_cross_entropy_value_and_grad(labels=z, logits=x)[1]
+        want = logitloss.softmax_cross_entropy_value_and_grad(labels=z, logits=x)[1]
         same_but_flushed(jax.jit(jax.grad(sum_of_dense))(jnp.asarray(x), z), want)
-        want = xent.sparse_softmax_cross_entropy_value_and_grad(labels=y, logits=x)[1]
+        want = logitloss.sparse_softmax_cross_entropy_value_and_grad(labels=y, logits=x)[1]
         same_but_flushed(jax.jit(jax.grad(sum_of_sparse))(jnp.asarray(x), y), want)
 
 

@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
-import xent
+import logitloss
 from jax_host import jax, jnp, same, xj
 
 nan = math.nan
@@ -108,24 +108,24 @@ ONES = np.ones(3, np.float32)
         ),
         (lambda: xj.softmax_cross_entropy_with_integer_labels(ONES, None), ValueError, "labels missing"),
         (
-            lambda: xent.sigmoid_cross_entropy_with_logits(labels=ONES[:2], logits=jnp.ones(3), name="mine"),
+            lambda: logitloss.sigmoid_cross_entropy_with_logits(labels=ONES[:2], logits=jnp.ones(3), name="mine"),
             ValueError,
             "mine: logits and labels",
         ),
         (
-            lambda: xent.weighted_cross_entropy_with_logits(
+            lambda: logitloss.weighted_cross_entropy_with_logits(
                 labels=ONES, logits=jnp.ones(3), pos_weight=np.ones((2, 3))
             ),
             ValueError,
             "pos_weight must broadcast to the shape of logits without enlarging it, got (2, 3)",
         ),
         (
-            lambda: xent.weighted_cross_entropy_with_logits(labels=ONES, logits=jnp.ones(3), pos_weight=1j),
+            lambda: logitloss.weighted_cross_entropy_with_logits(labels=ONES, logits=jnp.ones(3), pos_weight=1j),
             TypeError,
             "pos_weight must be a float",
         ),
         (
-            jitted(lambda x, z: xent.sigmoid_cross_entropy_total(labels=z, logits=x)),
+            jitted(lambda x, z: logitloss.sigmoid_cross_entropy_total(labels=z, logits=x)),
             TypeError,
             "sigmoid_cross_entropy_total adds up values, which arrays being traced do not have. Call it outside the transformed function, or sum the losses there.",
         ),
@@ -136,9 +136,9 @@ ONES = np.ones(3, np.float32)
                 "out must be None for arrays that cannot be written to, got numpy.ndarray. Take the gradient that is returned.",
             )
             for f in (
-                xent.sigmoid_cross_entropy_mean_and_grad,
-                xent.softmax_cross_entropy_mean_and_grad,
-                xent.sparse_softmax_cross_entropy_mean_and_grad,
+                logitloss.sigmoid_cross_entropy_mean_and_grad,
+                logitloss.softmax_cross_entropy_mean_and_grad,
+                logitloss.sparse_softmax_cross_entropy_mean_and_grad,
             )
         ),
     ],
@@ -150,14 +150,14 @@ def test_errors(call, error, text):
 
 
 def handler(name, results, *arrays):
-    return jax.jit(jax.ffi.ffi_call(f"xent_{name}", results))(*arrays)
+    return jax.jit(jax.ffi.ffi_call(f"logitloss_{name}", results))(*arrays)
 
 
 @pytest.mark.parametrize(
     ("arrays", "text"),
     [
-        ((np.ones(3, np.complex64), ONES), "xent: no kernel for XLA's type 15"),
-        ((ONES,), "xent: too few operands, got 1"),
+        ((np.ones(3, np.complex64), ONES), "logitloss: no kernel for XLA's type 15"),
+        ((ONES,), "logitloss: too few operands, got 1"),
     ],
 )
 def test_the_handlers_refuse_what_they_do_not_know(arrays, text):
@@ -166,14 +166,14 @@ def test_the_handlers_refuse_what_they_do_not_know(arrays, text):
 
 
 def test_the_handler_of_class_indices_refuses_other_integers():
-    with pytest.raises(Exception, match="xent: class indices must be int32 or int64"):
+    with pytest.raises(Exception, match="logitloss: class indices must be int32 or int64"):
         handler("softmax_cross_entropy", jax.ShapeDtypeStruct((), np.float32), ONES, np.int16(1)).block_until_ready()
 
 
 LAYOUTS = """
 #include "xla/ffi/api/c_api.h"
 #include "xla_api.h"
-using namespace xent::xla;
+using namespace logitloss::xla;
 #define SAME(ours, member, theirs, their_member) \\
   static_assert(offsetof(ours, member) == offsetof(theirs, their_member) && \\
                 sizeof(ours::member) == sizeof(theirs::their_member))

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-import xent
+import logitloss
 from jax_host import export, jax, jnp, run, same, xj
 
 inf, nan = math.inf, math.nan
@@ -52,7 +52,7 @@ def test_infinite_logits_under_a_mask():
 SHARDED = """
 import jax, jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec as P
-import xent, xent.jax as xj
+import logitloss, logitloss.jax as xj
 
 mesh = jax.make_mesh((2,), ("i",), axis_types=(jax.sharding.AxisType.Auto,))
 x, z = jnp.linspace(-20, 20, 8).reshape(4, 2), jnp.linspace(0, 1, 8).reshape(4, 2)
@@ -76,7 +76,7 @@ for loss, labels in (f, z), (s, y):
 # What is summed by the processor goes back to where the logits are.
 for place in NamedSharding(mesh, P("i")), jax.devices()[1]:
     logits = jax.device_put(x, place)
-    mean, slope = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=logits)
+    mean, slope = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=logits)
     assert slope.sharding == logits.sharding and (slope == jnp.asarray(jax.grad(lambda x: f(x, z).mean())(x))).all()
 print(len(jax.devices()), "devices")
 """
@@ -89,7 +89,7 @@ def test_shard_map_over_two_devices():
 EXPLICIT = """
 import jax, jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec as P
-import xent, xent.jax as xj
+import logitloss, logitloss.jax as xj
 
 mesh = jax.make_mesh((2,), ("i",), axis_types=(jax.sharding.AxisType.Explicit,))
 x, z = jnp.linspace(-20, 20, 8).reshape(4, 2), jnp.linspace(0, 1, 8).reshape(4, 2)
@@ -97,7 +97,7 @@ y, mask = jnp.array([0, 1, 1, 0]), jnp.array([True, False, True, True])
 f, s, sparse = xj.sigmoid_binary_cross_entropy, xj.softmax_cross_entropy, xj.softmax_cross_entropy_with_integer_labels
 
 def weighted(x, z):
-    return xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=3.0)
+    return logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=3.0)
 
 def masked(x, z):
     return s(x, z, where=mask)
@@ -108,8 +108,8 @@ def gradient(loss):
 def curvature(loss):
     return jax.grad(lambda x, labels: (gradient(loss)(x, labels) * jnp.arange(2.0)).sum())
 
-cases = [(loss, z, spec) for loss in (f, s, weighted, masked) for spec in (P("i"), P(None, "i"))] + [(sparse, y, P("i"))]
-with jax.set_mesh(mesh):
+cases = [(loss, z, spec) for loss in (f, s, weighted, masked) for spec in (P("i"), P(None, "i"))] + [(sparse, y,
+P("i"))] with jax.set_mesh(mesh):
     for loss, labels, spec in cases:
         put = lambda a: jax.device_put(a, NamedSharding(mesh, P(*spec[:a.ndim])))
         for g in (loss, gradient(loss), curvature(loss)):
@@ -132,10 +132,10 @@ def test_meshes_of_explicit_axes():
 X, Z, Y = [[1.0, -3.0, 0.5], [0.0, 2.0, 40.0]], [[0.0, 1.0, 0.0], [0.5, 0.25, 0.25]], [1, 2]
 CASES = {
     "sigmoid": (xj.sigmoid_binary_cross_entropy, Z),
-    "weighted": (lambda x, z: xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=2.0), Z),
+    "weighted": (lambda x, z: logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=2.0), Z),
     "softmax": (xj.softmax_cross_entropy, Z),
     "sparse": (xj.softmax_cross_entropy_with_integer_labels, Y),
-    "gradient": (lambda x, z: xent.softmax_cross_entropy_value_and_grad(labels=z, logits=x)[1], Z),
+    "gradient": (lambda x, z: logitloss.softmax_cross_entropy_value_and_grad(labels=z, logits=x)[1], Z),
     "rows": (lambda x, z: xj.softmax_cross_entropy(x, z, where=jnp.array([True, False])), Z),
     "classes": (lambda x, y: xj.softmax_cross_entropy_with_integer_labels(x, y, where=jnp.array(Z) > 0), Y),
 }
@@ -171,7 +171,7 @@ def test_there_is_no_nan_to_find_where_there_is_none(name):
 def test_named_scopes():
     x = jnp.ones(3)
     for name, want in ((None, "sigmoid_cross_entropy_with_logits"), ("my loss", "my loss")):
-        f = functools.partial(xent.sigmoid_cross_entropy_with_logits, name=name)
+        f = functools.partial(logitloss.sigmoid_cross_entropy_with_logits, name=name)
         text = jax.jit(lambda x, f=f: f(labels=x, logits=x)).lower(x).as_text(debug_info=True)
         assert f"{want}/" in text
 
@@ -186,10 +186,10 @@ def test_the_compiled_program_is_one_call():
 def test_programs_for_other_platforms_are_exported():
     x = jnp.ones(3)
     exported = functools.partial(export.export, jax.jit(xj.sigmoid_binary_cross_entropy))
-    with pytest.raises(ValueError, match="xent_sigmoid_cross_entropy"):
+    with pytest.raises(ValueError, match="logitloss_sigmoid_cross_entropy"):
         exported(platforms=["cpu"])(x, x)
     assert exported(platforms=["cuda"])(x, x).platforms == ("cuda",)
-    allowed = [export.DisabledSafetyCheck.custom_call("xent_sigmoid_cross_entropy")]
+    allowed = [export.DisabledSafetyCheck.custom_call("logitloss_sigmoid_cross_entropy")]
     shape = jax.ShapeDtypeStruct(export.symbolic_shape("n, 3"), x.dtype)
     program = exported(platforms=["cpu", "cuda"], disabled_checks=allowed)(shape, shape)
     rows = jnp.linspace(-90, 90, 6).reshape(2, 3)

@@ -1,4 +1,4 @@
-"""xent.keras: Keras's own values and rules, on the backend of this process.
+"""logitloss.keras: Keras's own values and rules, on the backend of this process.
 
 The values of Keras's own tests (keras/src/losses/losses_test.py; Apache License 2.0) are written anew here.
 """
@@ -11,12 +11,12 @@ import re
 import numpy as np
 import pytest
 
-import xent
+import logitloss
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 keras = pytest.importorskip("keras")
 
-import xent.keras as losses  # noqa: E402
+import logitloss.keras as losses  # noqa: E402
 
 # NumPy's advice to TensorFlow, heard when Keras reads a variable to save it.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -143,7 +143,7 @@ def test_a_last_axis_of_one_is_dropped_from_long_arrays(cls, weight):
 def test_ranks_that_differ_by_a_last_axis_of_one():
     """Labels (n,) with the logits (n, 1) of a layer must not make (n, n)."""
     x, z = X[:, 0], LABELS[0][:, 0]
-    want = np.mean(xent.sigmoid_cross_entropy_with_logits(labels=z, logits=x))
+    want = np.mean(logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=x))
     for labels, logits in ((z, x[:, None]), (z[:, None], x), (z[:, None], x[:, None])):
         np.testing.assert_allclose(float(losses.BinaryCrossentropy()(labels, logits)), want, rtol=1e-6)
 

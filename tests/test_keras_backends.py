@@ -1,4 +1,4 @@
-"""xent.keras on every backend: one subprocess for each, whose answers are held side by side."""
+"""logitloss.keras on every backend: one subprocess for each, whose answers are held side by side."""
 
 import importlib.util
 import json
@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-import xent
+import logitloss
 
 pytest.importorskip("keras")
 
@@ -26,7 +26,7 @@ def frameworks():
     return {"torch", "jax", "tensorflow", "sklearn"} & set(sys.modules)
 
 before = frameworks()
-import xent.keras as losses
+import logitloss.keras as losses
 float(losses.BinaryCrossentropy()([1.0], [2.0]))
 others = sorted(frameworks() - before - {keras.backend.backend()})
 sys.path.insert(0, sys.argv[1])
@@ -52,8 +52,8 @@ def listed(array):
     return np.asarray(keras.ops.convert_to_numpy(array), np.float64).ravel().tolist()
 
 x, answers = np.float32(LOGITS), {"backend": keras.backend.backend(), "others": others}
-labels = {"Binary": np.float32(BINARY), "Categorical": np.eye(3, dtype="f")[INDICES], "SparseCategorical": np.array(INDICES)}
-random = np.random.default_rng(5)
+labels = {"Binary": np.float32(BINARY), "Categorical": np.eye(3, dtype="f")[INDICES], "SparseCategorical":
+np.array(INDICES)} random = np.random.default_rng(5)
 inputs = random.normal(size=(64, 5)).astype("f")
 start = random.normal(size=(5, 3)).astype("f")
 targets = {"Binary": (inputs[:, :3] > 0).astype("f"), "SparseCategorical": random.integers(0, 3, 64)}
@@ -62,12 +62,12 @@ for kind in labels:
     cls = getattr(losses, kind + "Crossentropy")
     answers[kind + " loss"] = listed(cls(reduction=None, axis=-1)(labels[kind], x))
     answers[kind + " gradient"] = listed(derivative(cls(reduction="sum"), labels[kind], x))
-    answers[kind + " weighted"] = listed(cls()(labels[kind], x[:2].repeat(2, 0), sample_weight=np.float32([1, 2, 3, 4])))
-    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
+    answers[kind + " weighted"] = listed(cls()(labels[kind], x[:2].repeat(2, 0), sample_weight=np.float32([1, 2, 3,
+    4]))) model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
     model.layers[0].set_weights([start, np.zeros(3, "f")])
     model.compile(optimizer=keras.optimizers.SGD(0.5), loss=cls())
-    history = model.fit(inputs, targets[kind], epochs=3, batch_size=16, shuffle=False, verbose=0, sample_weight=np.linspace(0, 1, 64).astype("f"))
-    path = os.path.join(sys.argv[2], kind + ".keras")
+    history = model.fit(inputs, targets[kind], epochs=3, batch_size=16, shuffle=False, verbose=0,
+    sample_weight=np.linspace(0, 1, 64).astype("f")) path = os.path.join(sys.argv[2], kind + ".keras")
     model.save(path)
     again = keras.saving.load_model(path)
     assert type(again.loss) is cls, again.loss
@@ -109,11 +109,11 @@ def expected(kind):
     """Losses and gradients of NumPy arrays."""
     x = np.float32(LOGITS)
     if kind == "Binary":
-        loss, gradient = xent.sigmoid_cross_entropy_value_and_grad(labels=BINARY, logits=x)
+        loss, gradient = logitloss.sigmoid_cross_entropy_value_and_grad(labels=BINARY, logits=x)
         return loss.mean(axis=-1), gradient / np.float32(3)
     if kind == "Categorical":
-        return xent.softmax_cross_entropy_value_and_grad(labels=np.eye(3, dtype="f")[INDICES], logits=x)
-    return xent.sparse_softmax_cross_entropy_value_and_grad(labels=INDICES, logits=x)
+        return logitloss.softmax_cross_entropy_value_and_grad(labels=np.eye(3, dtype="f")[INDICES], logits=x)
+    return logitloss.sparse_softmax_cross_entropy_value_and_grad(labels=INDICES, logits=x)
 
 
 @pytest.mark.parametrize("kind", ["Binary", "Categorical", "SparseCategorical"])

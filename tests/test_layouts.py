@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import logitloss
 import oracle
-import xent
+from logitloss import ufuncs
 from oracle import DTYPES, bits
-from xent import ufuncs
 
 UFUNCS = [
     ufuncs.sigmoid_cross_entropy,
@@ -49,9 +49,9 @@ def sample(n, dtype, seed=0):
 
 @pytest.fixture
 def threads():
-    before = xent.get_num_threads()
-    yield xent.set_num_threads
-    xent.set_num_threads(before)
+    before = logitloss.get_num_threads()
+    yield logitloss.set_num_threads
+    logitloss.set_num_threads(before)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -112,7 +112,7 @@ def test_byte_order_read_only_and_memmap(ufunc, dtype, tmp_path):
 def test_reductions_take_any_layout():
     x, z = (a.reshape(50, 60) for a in sample(3000, np.float32))
     x = np.nan_to_num(x, posinf=30)
-    want = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
+    want = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
     layouts = [
         (x.astype(">f4"), z),
         (np.asfortranarray(x), z.astype(">f4")),
@@ -120,13 +120,13 @@ def test_reductions_take_any_layout():
         (np.repeat(x, 2, 1)[:, ::2], z),
     ]
     for one, other in layouts:
-        mean, gradient = xent.sigmoid_cross_entropy_mean_and_grad(labels=other, logits=one)
+        mean, gradient = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=other, logits=one)
         assert mean == want[0]
         assert gradient.dtype == np.float32
         np.testing.assert_array_equal(gradient, want[1])
-        assert xent.sigmoid_cross_entropy_total(labels=other, logits=one).mean() == want[0]
+        assert logitloss.sigmoid_cross_entropy_total(labels=other, logits=one).mean() == want[0]
     place = np.zeros((60, 50), np.float32).T[::-1]
-    assert xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x, out=place)[1] is place
+    assert logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x, out=place)[1] is place
     np.testing.assert_array_equal(place, want[1])
 
 
@@ -137,14 +137,14 @@ def test_threads_change_nothing(dtype, threads):
     finite = np.nan_to_num(x.astype(np.float64), posinf=9).astype(dtype)
     threads(1)
     want = outputs(UFUNCS[2], x, z)
-    total = xent.sigmoid_cross_entropy_total(labels=z, logits=finite)
-    mean, gradient = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=finite)
+    total = logitloss.sigmoid_cross_entropy_total(labels=z, logits=finite)
+    mean, gradient = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=finite)
     for count in range(2, 9):
         threads(count)
-        assert xent.get_num_threads() == count
+        assert logitloss.get_num_threads() == count
         assert_same(outputs(UFUNCS[2], x, z), want)
-        assert xent.sigmoid_cross_entropy_total(labels=z, logits=finite) == total
-        again = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=finite)
+        assert logitloss.sigmoid_cross_entropy_total(labels=z, logits=finite) == total
+        again = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=finite)
         assert again[0] == mean
         assert_same(again[1:], [gradient])
 
@@ -186,14 +186,14 @@ def test_every_element_is_reached_by_some_thread(n, threads):
         threads(count)
         got = ufuncs.sigmoid_cross_entropy(np.zeros(n, np.float16), True, out=np.zeros(n, np.float16))
         assert (got == np.float16(math.log(2))).all()
-        assert xent.ExactSum(np.ones(n)).compute() == n
+        assert logitloss.ExactSum(np.ones(n)).compute() == n
 
 
 HASH = """
 import sys
 sys.path.insert(0, {tests!r})
-import xent, test_layouts
-assert xent._core.isa() == {isa!r}, xent._core.isa()
+import logitloss, test_layouts
+assert logitloss._core.isa() == {isa!r}, logitloss._core.isa()
 print(test_layouts.digest())
 """
 
@@ -207,15 +207,15 @@ def digest():
             for result in outputs(ufunc, x, z):
                 h.update(bits(result).tobytes())
         h.update(bits(ufuncs.weighted_sigmoid_cross_entropy(x, z, 2.5)).tobytes())
-        h.update(repr(xent.ExactSum(ufuncs.sigmoid_cross_entropy(x, z))).encode())
+        h.update(repr(logitloss.ExactSum(ufuncs.sigmoid_cross_entropy(x, z))).encode())
     return h.hexdigest()
 
 
-@pytest.mark.parametrize("isa", xent._core.isas())
+@pytest.mark.parametrize("isa", logitloss._core.isas())
 def test_every_instruction_set(isa):
     code = HASH.format(tests=os.path.dirname(__file__), isa=isa)
     run = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "XENT_ISA": isa}, capture_output=True, text=True
+        [sys.executable, "-c", code], env={**os.environ, "LOGITLOSS_ISA": isa}, capture_output=True, text=True
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == digest()
@@ -236,8 +236,8 @@ def test_any_shape_stride_and_dtype(data):
         x, z = np.asarray(x[index]), np.asarray(z[index])
     order = data.draw(st.permutations(range(x.ndim)))
     x, z = x.transpose(order), z.transpose(order)
-    got = xent.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)
-    flat = xent.sigmoid_cross_entropy_value_and_grad(labels=z.ravel(), logits=x.ravel())
+    got = logitloss.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)
+    flat = logitloss.sigmoid_cross_entropy_value_and_grad(labels=z.ravel(), logits=x.ravel())
     for one, other in zip(got, flat, strict=True):
         assert one.shape == x.shape
         assert one.dtype == dtype

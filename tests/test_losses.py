@@ -6,8 +6,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import logitloss
 import oracle
-import xent
 from oracle import DTYPES, NARROW, bits
 
 inf, nan = math.inf, math.nan
@@ -16,10 +16,10 @@ LN2 = "ln 2"
 
 def all_results(x, z):
     """Return loss, gradient and hessian, after checking that every public function gives the same bits for them."""
-    loss = xent.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
-    loss2, gradient = xent.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)
-    gradient2, hessian = xent.sigmoid_cross_entropy_grad_and_hess(labels=z, logits=x)
-    gradient3 = xent.ufuncs.sigmoid_cross_entropy_grad(x, z)
+    loss = logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
+    loss2, gradient = logitloss.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)
+    gradient2, hessian = logitloss.sigmoid_cross_entropy_grad_and_hess(labels=z, logits=x)
+    gradient3 = logitloss.ufuncs.sigmoid_cross_entropy_grad(x, z)
     for one, other in ((loss, loss2), (gradient, gradient2), (gradient, gradient3)):
         np.testing.assert_array_equal(bits(one), bits(other))
     return loss, gradient, hessian
@@ -31,7 +31,7 @@ def all_results(x, z):
 def test_documented_example():
     logits = np.float32([1.0, -1.0, 0.0, 1.0, -1.0, 0.0, 0.0])
     labels = np.float32([0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.5])
-    got = xent.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+    got = logitloss.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
     correctly_rounded = [1.3132616, 0.3132617, 0.6931472, 0.3132617, 1.3132616, 0.6931472, 0.6931472]
     np.testing.assert_array_equal(got, np.float32(correctly_rounded))
     documented = np.float32([1.3132617, 0.3132617, 0.6931472, 0.3132617, 1.3132617, 0.6931472, 0.6931472])
@@ -40,7 +40,7 @@ def test_documented_example():
 
 def test_documented_equivalence():
     """With logits stacked on zeros the softmax losses are these too; the sigmoid's part."""
-    got = xent.sigmoid_cross_entropy_with_logits(labels=np.float32([1, 1, 0]), logits=np.float32([1, -1, 0]))
+    got = logitloss.sigmoid_cross_entropy_with_logits(labels=np.float32([1, 1, 0]), logits=np.float32([1, -1, 0]))
     np.testing.assert_array_equal(got, np.float32([0.3132617, 1.3132616, 0.6931472]))
     np.testing.assert_array_almost_equal_nulp(got, np.float32([0.31326166, 1.3132616, 0.6931472]), 1)
 
@@ -259,7 +259,7 @@ def test_monotone(dtype):
         x = (np.float32(-3.3).view(np.int32) - np.arange(100_000, dtype=np.int32)).view(np.float32)
     x = np.sort(x[np.isfinite(x.astype(np.float32))].astype(np.float64)).astype(dtype)
     for label, sign in ((0, 1), (1, -1)):
-        loss = xent.sigmoid_cross_entropy_with_logits(labels=np.full(x.shape, label), logits=x)
+        loss = logitloss.sigmoid_cross_entropy_with_logits(labels=np.full(x.shape, label), logits=x)
         assert (sign * np.diff(loss.astype(np.float64)) >= 0).all()
 
 
@@ -272,7 +272,7 @@ def test_weighted_against_the_definition(dtype):
     x = interesting_logits(dtype, rng, 60)
     z = interesting_labels(x, dtype, rng)
     w = rng.choice([0.0, 0.5, 1.0, 3.0, 7.3, 1e-3], len(x))
-    got = xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
+    got = logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
     assert got.dtype == dtype
     for i in range(len(x)):
         truth = oracle.loss(x[i], z[i], w[i])
@@ -289,7 +289,7 @@ def test_weighted_labels_may_lie_anywhere(dtype):
     x = interesting_logits(dtype, rng, 60)
     z = rng.choice([-3.0, -0.25, -1e-3, 1 + 2.0**-40, 1.5, 2.5, 1e3], len(x))
     w = rng.choice([0.0, 0.5, 3.0, 7.3, 1e-3], len(x))
-    got = xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
+    got = logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
     for i in range(len(x)):
         assert got[i] == oracle.nearest(oracle.loss(x[i], z[i], w[i]), dtype), (x[i], z[i], w[i])
 
@@ -299,15 +299,15 @@ def test_weight_one_is_the_unweighted_loss(dtype):
     rng = np.random.default_rng(10)
     x = interesting_logits(dtype, rng, 2000)
     z = interesting_labels(x, dtype, rng)
-    got = xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=1)
-    np.testing.assert_array_equal(bits(got), bits(xent.sigmoid_cross_entropy_with_logits(labels=z, logits=x)))
+    got = logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=1)
+    np.testing.assert_array_equal(bits(got), bits(logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=x)))
 
 
 def test_weighted_edges():
     x = np.float32([0, inf, inf, -inf, -inf, -inf, nan, 17])
     z = np.float32([1, 1, 0, 0, 1, 1, 1, 1])
     w = np.array([3.0, 3, 3, 3, 3, 0, 3, 3])
-    got = xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
+    got = logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
     np.testing.assert_array_equal(got, np.float32([3 * math.log(2), 0, inf, 0, inf, 0, nan, 1.2419812e-7]))
 
 
@@ -315,8 +315,10 @@ def test_weighted_edges():
 def test_pos_weight_broadcasts(shape):
     rng = np.random.default_rng(0)
     x, z, w = rng.normal(size=(2, 3)), rng.random((2, 3)), rng.random(shape)
-    got = xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
-    full = xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=np.broadcast_to(w, (2, 3)).copy())
+    got = logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=w)
+    full = logitloss.weighted_cross_entropy_with_logits(
+        labels=z, logits=x, pos_weight=np.broadcast_to(w, (2, 3)).copy()
+    )
     np.testing.assert_array_equal(got, full)
 
 
@@ -328,9 +330,9 @@ def test_mean_and_grad(dtype):
     rng = np.random.default_rng(11)
     x = rng.normal(scale=4, size=(37, 41)).astype(dtype)
     z = rng.random((37, 41)).astype(dtype)
-    loss = xent.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
-    mean, gradient = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
-    total = xent.sigmoid_cross_entropy_total(labels=z, logits=x)
+    loss = logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
+    mean, gradient = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
+    total = logitloss.sigmoid_cross_entropy_total(labels=z, logits=x)
     exact = math.fsum(loss.astype(np.float64).ravel())
     assert total.compute() == exact
     assert total.count == x.size
@@ -351,27 +353,27 @@ def test_mean_and_grad(dtype):
 def test_mean_and_grad_out_may_be_an_input():
     rng = np.random.default_rng(12)
     x, z = rng.normal(size=10_000).astype(np.float32), rng.random(10_000).astype(np.float32)
-    want = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
+    want = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
     for overlapping in (x.copy(), z.copy()):
         arguments = {"logits": x, "labels": z}
         arguments["logits" if (overlapping == x).all() else "labels"] = overlapping
-        mean, gradient = xent.sigmoid_cross_entropy_mean_and_grad(**arguments, out=overlapping)
+        mean, gradient = logitloss.sigmoid_cross_entropy_mean_and_grad(**arguments, out=overlapping)
         assert gradient is overlapping
         assert mean == want[0]
         np.testing.assert_array_equal(gradient, want[1])
     memory = np.zeros(10_001, np.float32)  # the output one element further than the input
     memory[:-1] = x
-    mean, gradient = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=memory[:-1], out=memory[1:])
+    mean, gradient = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=memory[:-1], out=memory[1:])
     assert mean == want[0]
     np.testing.assert_array_equal(gradient, want[1])
 
 
 def test_mean_of_nothing_and_of_no_number():
-    mean, gradient = xent.sigmoid_cross_entropy_mean_and_grad(labels=np.empty((0, 3)), logits=np.empty((0, 3)))
+    mean, gradient = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=np.empty((0, 3)), logits=np.empty((0, 3)))
     assert math.isnan(mean)
     assert gradient.shape == (0, 3)
     for x, z, want in ((nan, 0.5, nan), (inf, 0.0, inf), (inf, 2.0, -inf)):
-        mean, _ = xent.sigmoid_cross_entropy_mean_and_grad(labels=[z, 0.5], logits=[x, 1.0])
+        mean, _ = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=[z, 0.5], logits=[x, 1.0])
         np.testing.assert_equal(mean, want)
 
 
@@ -384,23 +386,23 @@ def test_losses_beyond_the_largest_number_and_without_one(dtype):
     for label, want in ((-1e39, np.inf), (every_bit, np.nan)):
         logits, labels = np.full(8, 80, dtype), np.full(8, label)
         with np.errstate(all="ignore"):
-            losses = xent.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+            losses = logitloss.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
         np.testing.assert_array_equal(losses.astype(np.float64), want)
-        np.testing.assert_equal(xent.sigmoid_cross_entropy_total(labels=labels, logits=logits).compute(), want)
+        np.testing.assert_equal(logitloss.sigmoid_cross_entropy_total(labels=labels, logits=logits).compute(), want)
 
 
 def test_scalars_lists_and_rank():
-    got = xent.sigmoid_cross_entropy_with_logits(labels=1.0, logits=-1.0)
+    got = logitloss.sigmoid_cross_entropy_with_logits(labels=1.0, logits=-1.0)
     assert np.ndim(got) == 0
     assert got.dtype == np.float64
     assert got == 1.3132616875182228
-    got = xent.sigmoid_cross_entropy_with_logits(labels=[[0, 1]], logits=[[0.5, -0.5]])
+    got = logitloss.sigmoid_cross_entropy_with_logits(labels=[[0, 1]], logits=[[0.5, -0.5]])
     assert got.shape == (1, 2)
-    got = xent.sigmoid_cross_entropy_with_logits(labels=np.array(True), logits=np.array(2, np.float16))
+    got = logitloss.sigmoid_cross_entropy_with_logits(labels=np.array(True), logits=np.array(2, np.float16))
     assert np.ndim(got) == 0
     assert got.dtype == np.float16
     for shape in ((0,), (2, 0), (0, 3, 1)):
-        got = xent.sigmoid_cross_entropy_with_logits(labels=np.zeros(shape), logits=np.zeros(shape, np.float32))
+        got = logitloss.sigmoid_cross_entropy_with_logits(labels=np.zeros(shape), logits=np.zeros(shape, np.float32))
         assert got.shape == shape
         assert got.dtype == np.float32
 
@@ -413,7 +415,7 @@ def test_a_gradient_is_divided_before_it_is_rounded(n, dtype):
     sizes = np.resize(np.repeat([4, 9.6, 10.6, 12, 40, 70, 78, 82, 85, 89, 104], 512), n)
     x = (sizes * rng.uniform(0.98, 1, n) * rng.choice([-1, 1], n)).astype(dtype)
     z = np.where(rng.random(n) < 0.7, x > 0, x < 0).astype(dtype)  # mostly the small side of the sigmoid
-    _, gradient = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
+    _, gradient = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
     for size in np.unique(sizes):
         for i in np.flatnonzero(sizes == size)[: 150 if size < 10 else 9]:
             want = oracle.nearest(abs(oracle.gradient(x[i], z[i])) / n, dtype)

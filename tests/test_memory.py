@@ -13,10 +13,10 @@ import sys
 import numpy as np
 import pytest
 
-import xent
+import logitloss
+from logitloss import ufuncs
 from oracle import DTYPES, bits
 from test_layouts import UFUNCS, assert_same, outputs, sample
-from xent import ufuncs
 
 ROOM = 1 << 25
 BEFORE, AFTER = 0, 1
@@ -104,12 +104,12 @@ def walk():
 def run(isa, statement):
     code = f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r}); import test_memory; {statement}"
     return subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "XENT_ISA": isa}, capture_output=True, text=True
+        [sys.executable, "-c", code], env={**os.environ, "LOGITLOSS_ISA": isa}, capture_output=True, text=True
     )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs mprotect")
-@pytest.mark.parametrize("isa", xent._core.isas())
+@pytest.mark.parametrize("isa", logitloss._core.isas())
 def test_nothing_beyond_an_array_is_touched(isa):
     done = run(isa, "test_memory.walk()")
     assert done.returncode == 0, done.stderr

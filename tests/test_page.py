@@ -14,15 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from xent.evaluate import InputError, score
+from logitloss.evaluate import InputError, score
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
-from xent.evaluate import figures, page, sections
-from xent.evaluate.report import cell
-from xent.evaluate.results import Group
+from logitloss.evaluate import figures, page, sections
+from logitloss.evaluate.report import cell
+from logitloss.evaluate.results import Group
 
 EVIL = [
     "<script>alert(1)</script>",

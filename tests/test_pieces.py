@@ -6,12 +6,12 @@ import sys
 import numpy as np
 import pytest
 
-import xent
+import logitloss
+from logitloss import _pieces
 from oracle import bits
 from test_layouts import sample
-from xent import _pieces
 
-loss = xent.sigmoid_cross_entropy_with_logits
+loss = logitloss.sigmoid_cross_entropy_with_logits
 LAYOUTS = {
     "flat": lambda a: a.ravel(),
     "rows": lambda a: a,
@@ -38,44 +38,44 @@ def pieces(monkeypatch):
         monkeypatch.setattr(_pieces, "cut", counted)
         return seen
 
-    before = xent.get_num_threads()
-    xent.set_num_threads(1)
+    before = logitloss.get_num_threads()
+    logitloss.set_num_threads(1)
     yield cut
-    xent.set_num_threads(before)
+    logitloss.set_num_threads(before)
 
 
 def flat(result):
     """All that a call returned, as bits."""
     parts = result if isinstance(result, tuple) else (result,)
-    return [part.to_limbs() if isinstance(part, xent.ExactSum) else bits(part) for part in parts]
+    return [part.to_limbs() if isinstance(part, logitloss.ExactSum) else bits(part) for part in parts]
 
 
 CALLS = {
     "loss": loss,
-    "value_and_grad": xent.sigmoid_cross_entropy_value_and_grad,
-    "grad_and_hess": xent.sigmoid_cross_entropy_grad_and_hess,
-    "mean_and_grad": xent.sigmoid_cross_entropy_mean_and_grad,
-    "total": xent.sigmoid_cross_entropy_total,
-    "weighted": lambda labels, logits: xent.weighted_cross_entropy_with_logits(
+    "value_and_grad": logitloss.sigmoid_cross_entropy_value_and_grad,
+    "grad_and_hess": logitloss.sigmoid_cross_entropy_grad_and_hess,
+    "mean_and_grad": logitloss.sigmoid_cross_entropy_mean_and_grad,
+    "total": logitloss.sigmoid_cross_entropy_total,
+    "weighted": lambda labels, logits: logitloss.weighted_cross_entropy_with_logits(
         labels=labels, logits=logits, pos_weight=np.arange(logits.shape[-1]) / 8
     ),
-    "sum": lambda labels, logits: xent.ExactSum(logits),
+    "sum": lambda labels, logits: logitloss.ExactSum(logits),
 }
 for axis in (0, -1):
     CALLS |= {
-        f"softmax {axis}": lambda labels, logits, axis=axis: xent.softmax_cross_entropy_value_and_grad(
+        f"softmax {axis}": lambda labels, logits, axis=axis: logitloss.softmax_cross_entropy_value_and_grad(
             labels=labels, logits=logits, axis=axis
         ),
-        f"softmax loss {axis}": lambda labels, logits, axis=axis: xent.softmax_cross_entropy_with_logits(
+        f"softmax loss {axis}": lambda labels, logits, axis=axis: logitloss.softmax_cross_entropy_with_logits(
             labels=labels, logits=logits, axis=axis
         ),
-        f"softmax mean {axis}": lambda labels, logits, axis=axis: xent.softmax_cross_entropy_mean_and_grad(
+        f"softmax mean {axis}": lambda labels, logits, axis=axis: logitloss.softmax_cross_entropy_mean_and_grad(
             labels=labels, logits=logits, axis=axis
         ),
     }
 CALLS |= {
     f"sparse {function}": lambda labels, logits, function=function: getattr(
-        xent, f"sparse_softmax_cross_entropy_{function}"
+        logitloss, f"sparse_softmax_cross_entropy_{function}"
     )(labels=(labels[..., 0] > 0).astype(np.int8), logits=logits)
     for function in ("with_logits", "value_and_grad", "mean_and_grad")
 }
@@ -99,7 +99,7 @@ def test_arrays_of_other_kinds_see_to_themselves(pieces):
     x, z = sample(3000, np.float32)
     seen = pieces()
     got = loss(labels=xr.DataArray(z), logits=xr.DataArray(x))
-    np.testing.assert_array_equal(got.values, xent.ufuncs.sigmoid_cross_entropy(x, z))
+    np.testing.assert_array_equal(got.values, logitloss.ufuncs.sigmoid_cross_entropy(x, z))
     assert not seen
 
 
@@ -107,7 +107,7 @@ def test_arrays_of_other_kinds_see_to_themselves(pieces):
 @pytest.mark.parametrize("of", ["logits", "labels"])
 @pytest.mark.parametrize("softmax", [False, True])
 def test_an_output_may_overlap_an_input(softmax, of, shift, pieces):
-    call = xent.softmax_cross_entropy_mean_and_grad if softmax else xent.sigmoid_cross_entropy_mean_and_grad
+    call = logitloss.softmax_cross_entropy_mean_and_grad if softmax else logitloss.sigmoid_cross_entropy_mean_and_grad
     memory = np.zeros(1000 + shift, np.float32)
     place = memory[shift:].reshape(200, 5)
     arrays = {name: a.reshape(200, 5) for name, a in zip(("logits", "labels"), sample(1000, np.float32), strict=True)}
@@ -123,8 +123,8 @@ def test_an_output_may_overlap_an_input(softmax, of, shift, pieces):
 
 def test_the_core_leaves_large_arrays_to_python():
     x = np.zeros((1 << 22) + 1, np.float16)
-    assert xent._core.sigmoid_cross_entropy_of_plain(x, x) is None
-    assert xent._core.sigmoid_cross_entropy_of_plain(x[1:], x[1:]) is not None
+    assert logitloss._core.sigmoid_cross_entropy_of_plain(x, x) is None
+    assert logitloss._core.sigmoid_cross_entropy_of_plain(x[1:], x[1:]) is not None
 
 
 ENDLESS = "np.broadcast_to(np.float32(1), 1 << 40)"
@@ -135,21 +135,21 @@ LONG = "np.broadcast_to(np.float16(1), 1 << 31)"
 @pytest.mark.parametrize(
     "call",
     [
-        f"xent.sigmoid_cross_entropy_total(labels={ENDLESS}, logits={ENDLESS})",
+        f"logitloss.sigmoid_cross_entropy_total(labels={ENDLESS}, logits={ENDLESS})",
         f"total.update({ENDLESS})",
-        f"xent.sigmoid_cross_entropy_with_logits(labels={LONG}, logits={LONG})",
-        f"xent.sigmoid_cross_entropy_value_and_grad(labels={LONG}, logits={LONG})",
-        f"xent.softmax_cross_entropy_with_logits(labels={LONG}.reshape(-1, 8), logits={LONG}.reshape(-1, 8))",
+        f"logitloss.sigmoid_cross_entropy_with_logits(labels={LONG}, logits={LONG})",
+        f"logitloss.sigmoid_cross_entropy_value_and_grad(labels={LONG}, logits={LONG})",
+        f"logitloss.softmax_cross_entropy_with_logits(labels={LONG}.reshape(-1, 8), logits={LONG}.reshape(-1, 8))",
     ],
     ids=lambda call: call.partition("(")[0],
 )
 def test_ctrl_c_is_answered_within_a_second(call):
     code = f"""
 import os, signal, threading, time
-import numpy as np, xent
-xent.set_num_threads(1)
+import numpy as np, logitloss
+logitloss.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores the signal
-total, sent = xent.ExactSum(), []
+total, sent = logitloss.ExactSum(), []
 def interrupt():
     sent.append(time.process_time())  # on a busy machine the clock on the wall says little
     os.kill(os.getpid(), signal.SIGINT)
@@ -158,8 +158,8 @@ try:
     {call}
 except KeyboardInterrupt:
     took = time.process_time() - sent[0]
-assert total == xent.ExactSum()  # nothing half-done
-assert xent.sigmoid_cross_entropy_total(labels=1.0, logits=np.zeros(())).count == 1
+assert total == logitloss.ExactSum()  # nothing half-done
+assert logitloss.sigmoid_cross_entropy_total(labels=1.0, logits=np.zeros(())).count == 1
 print(took)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)

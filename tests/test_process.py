@@ -12,11 +12,11 @@ import time
 import numpy as np
 import pytest
 
-import xent
+import logitloss
 from oracle import DTYPES, bits
 from test_layouts import UFUNCS, assert_same, outputs, sample
 
-SOURCE = pathlib.Path(xent.__file__).parent
+SOURCE = pathlib.Path(logitloss.__file__).parent
 CORE = pathlib.Path(__file__).parents[1] / "cpp"
 FRAMEWORKS = {
     "torch",
@@ -51,17 +51,17 @@ def imported_by(statement):
 
 
 def test_import_needs_numpy_alone():
-    assert not imported_by("import xent") & UNNEEDED
+    assert not imported_by("import logitloss") & UNNEEDED
 
 
 def test_the_import_test_can_fail():
-    assert imported_by("import xent, pyarrow") & UNNEEDED == {"pyarrow"}
+    assert imported_by("import logitloss, pyarrow") & UNNEEDED == {"pyarrow"}
 
 
 def test_import_adds_few_modules():
     """A time is no test on a busy machine; the modules that take it are."""
-    code = "import sys, numpy; before = set(sys.modules); import xent; print(*sorted(set(sys.modules) - before))"
-    added = [name for name in run(code).stdout.split() if not name.startswith("xent")]
+    code = "import sys, numpy; before = set(sys.modules); import logitloss; print(*sorted(set(sys.modules) - before))"
+    added = [name for name in run(code).stdout.split() if not name.startswith("logitloss")]
     assert len(added) < 5, added
 
 
@@ -108,7 +108,7 @@ def cpp_breaches(root):
         binding = place in ("module.cc", "ufuncs.cc", "numpy_api.h")
         if not binding and ("Python.h" in text or "nanobind" in text or "numpy" in text):
             yield f"{place} sees Python"
-        if place.startswith("math/") and ("char*" in text or "xent.h" in text):
+        if place.startswith("math/") and ("char*" in text or "logitloss.h" in text):
             yield f"{place} sees pointers"
 
 
@@ -118,7 +118,7 @@ def test_rings_of_the_core():
 
 def test_the_ring_test_of_the_core_can_fail(tmp_path):
     (tmp_path / "math").mkdir()
-    (tmp_path / "math" / "exp.h").write_text('#include "xent.h"\n')
+    (tmp_path / "math" / "exp.h").write_text('#include "logitloss.h"\n')
     (tmp_path / "loops.h").write_text("#include <Python.h>\n")
     assert sorted(cpp_breaches(tmp_path)) == ["loops.h sees Python", "math/exp.h sees pointers"]
 
@@ -129,36 +129,36 @@ def test_the_ring_test_of_the_core_can_fail(tmp_path):
 @pytest.mark.parametrize(
     ("variable", "value", "text"),
     [
-        ("XENT_ISA", "sse9", "XENT_ISA: expected an instruction set of this processor (baseline"),
-        ("XENT_ISA", "sse9", "got 'sse9'. Unset it to let xent choose the best."),
+        ("LOGITLOSS_ISA", "sse9", "LOGITLOSS_ISA: expected an instruction set of this processor (baseline"),
+        ("LOGITLOSS_ISA", "sse9", "got 'sse9'. Unset it to let logitloss choose the best."),
         (
-            "XENT_NUM_THREADS",
+            "LOGITLOSS_NUM_THREADS",
             "many",
-            "XENT_NUM_THREADS: expected a number of threads from 1 to 65536, got 'many'. Unset",
+            "LOGITLOSS_NUM_THREADS: expected a number of threads from 1 to 65536, got 'many'. Unset",
         ),
-        ("XENT_NUM_THREADS", "0", "got '0'"),
-        ("XENT_NUM_THREADS", "99999999999999999999", "got '99999999999999999999'"),
+        ("LOGITLOSS_NUM_THREADS", "0", "got '0'"),
+        ("LOGITLOSS_NUM_THREADS", "99999999999999999999", "got '99999999999999999999'"),
     ],
 )
 def test_overrides_that_cannot_be_met(variable, value, text):
-    got = run("import xent", **{variable: value})
+    got = run("import logitloss", **{variable: value})
     assert got.returncode == 1
     assert text in got.stderr
 
 
 def test_overrides():
-    assert run("import xent; print(xent.get_num_threads())", XENT_NUM_THREADS="7").stdout == "7\n"
-    assert run("import xent; print(xent.get_num_threads())", XENT_NUM_THREADS="").stdout.strip().isdigit()
-    for isa in xent._core.isas():
-        assert run("import xent; print(xent._core.isa())", XENT_ISA=isa).stdout == isa + "\n"
+    assert run("import logitloss; print(logitloss.get_num_threads())", LOGITLOSS_NUM_THREADS="7").stdout == "7\n"
+    assert (
+        run("import logitloss; print(logitloss.get_num_threads())", LOGITLOSS_NUM_THREADS="").stdout.strip().isdigit()
+    )
+    for isa in logitloss._core.isas():
+        assert run("import logitloss; print(logitloss._core.isa())", LOGITLOSS_ISA=isa).stdout == isa + "\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot bind a process to processors")
 def test_the_default_is_what_the_process_may_use():
-    code = (
-        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); import xent; print(xent.get_num_threads())"
-    )
-    assert run(code, XENT_NUM_THREADS="").stdout == "1\n"
+    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); import logitloss; print(logitloss.get_num_threads())"
+    assert run(code, LOGITLOSS_NUM_THREADS="").stdout == "1\n"
 
 
 # --- the floating-point mode -----------------------------------------------------------------------------------------
@@ -190,12 +190,12 @@ def test_the_callers_mode_is_neither_obeyed_nor_changed(mxcsr, mode, n):
     for dtype in DTYPES:
         x, z = sample(n, dtype)
         x[:5] = np.array([-95, 95, 88, -87, 103], dtype)  # subnormal results in float32
-        want = outputs(UFUNCS[2], x, z), xent.ExactSum(np.nan_to_num(x.astype(np.float64), posinf=1))
+        want = outputs(UFUNCS[2], x, z), logitloss.ExactSum(np.nan_to_num(x.astype(np.float64), posinf=1))
         values = np.nan_to_num(x.astype(np.float64), posinf=1)
         standard = mxcsr.get()
         mxcsr.set(0x1F80 | SSE[mode])
         try:
-            got = outputs(UFUNCS[2], x, z), xent.ExactSum(values)
+            got = outputs(UFUNCS[2], x, z), logitloss.ExactSum(values)
             after = mxcsr.get()
         finally:
             mxcsr.set(standard)
@@ -213,7 +213,7 @@ def test_no_stray_floating_point_errors():
             for ufunc in UFUNCS:
                 outputs(ufunc, x, z)
     with np.errstate(all="raise"):
-        assert xent.sigmoid_cross_entropy_with_logits(labels=np.float32(-1), logits=np.float32(3e38)) == np.inf
+        assert logitloss.sigmoid_cross_entropy_with_logits(labels=np.float32(-1), logits=np.float32(3e38)) == np.inf
 
 
 # --- threads and forks -----------------------------------------------------------------------------------------------
@@ -240,18 +240,18 @@ def test_concurrent_calls():
 
 PLAIN, VIEW = np.ones(1 << 22), np.broadcast_to(1.0, 1 << 24)
 CALLS = {
-    "loss": lambda: xent.sigmoid_cross_entropy_with_logits(labels=PLAIN, logits=PLAIN),
-    "gradient": lambda: xent.sigmoid_cross_entropy_value_and_grad(labels=PLAIN, logits=PLAIN),
-    "total": lambda: xent.sigmoid_cross_entropy_total(labels=VIEW, logits=VIEW),
-    "sum": lambda: xent.ExactSum(VIEW),
-    "softmax": lambda: xent.softmax_cross_entropy_with_logits(labels=PLAIN[None], logits=PLAIN[None]),
+    "loss": lambda: logitloss.sigmoid_cross_entropy_with_logits(labels=PLAIN, logits=PLAIN),
+    "gradient": lambda: logitloss.sigmoid_cross_entropy_value_and_grad(labels=PLAIN, logits=PLAIN),
+    "total": lambda: logitloss.sigmoid_cross_entropy_total(labels=VIEW, logits=VIEW),
+    "sum": lambda: logitloss.ExactSum(VIEW),
+    "softmax": lambda: logitloss.softmax_cross_entropy_with_logits(labels=PLAIN[None], logits=PLAIN[None]),
 }
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_other_threads_run_during_a_call(call):
     """A thread that sleeps a tenth of a millisecond at a time wakes in the middle of calls of ten milliseconds."""
-    woken, done, before = [], threading.Event(), xent.get_num_threads()
+    woken, done, before = [], threading.Event(), logitloss.get_num_threads()
 
     def tick():
         while not done.is_set():
@@ -259,7 +259,7 @@ def test_other_threads_run_during_a_call(call):
             woken.append(time.perf_counter())
 
     ticking = threading.Thread(target=tick)
-    xent.set_num_threads(1)
+    logitloss.set_num_threads(1)
     ticking.start()
     try:
         for _ in range(10):
@@ -273,7 +273,7 @@ def test_other_threads_run_during_a_call(call):
     finally:
         done.set()
         ticking.join()
-        xent.set_num_threads(before)
+        logitloss.set_num_threads(before)
 
 
 def test_the_test_of_other_threads_can_fail(monkeypatch):
@@ -287,15 +287,15 @@ def test_fork_after_a_threaded_call():
     """A hundred children, each of which uses threads again."""
     code = """
 import os, signal, warnings
-import numpy as np, xent
-xent.set_num_threads(4)
+import numpy as np, logitloss
+logitloss.set_num_threads(4)
 x = np.linspace(-9, 9, 4 * 131072, dtype=np.float32)
-want = xent.sigmoid_cross_entropy_mean_and_grad(labels=x > 0, logits=x)[0]
+want = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=x > 0, logits=x)[0]
 for _ in range(100):
     child = os.fork()
     if child == 0:
         signal.alarm(10)
-        os._exit(xent.sigmoid_cross_entropy_mean_and_grad(labels=x > 0, logits=x)[0] != want)
+        os._exit(logitloss.sigmoid_cross_entropy_mean_and_grad(labels=x > 0, logits=x)[0] != want)
     assert os.waitpid(child, 0)[1] == 0
 print("done")
 """
@@ -308,12 +308,12 @@ def test_no_worker_is_there_when_the_process_forks():
     """Not in the child, and not in the parent either, whom Python would warn of threads; both start them again."""
     code = """
 import os
-import numpy as np, xent
+import numpy as np, logitloss
 threads = lambda: len(os.listdir("/proc/self/task"))
 before = threads()
-xent.set_num_threads(4)
+logitloss.set_num_threads(4)
 x = np.linspace(-9, 9, 4 * 131072, dtype=np.float32)
-call = lambda: xent.ufuncs.sigmoid_cross_entropy(x, x > 0, out=x.copy())
+call = lambda: logitloss.ufuncs.sigmoid_cross_entropy(x, x > 0, out=x.copy())
 call()
 assert threads() == before + 3, threads()
 child = os.fork()
@@ -334,10 +334,10 @@ def test_forks_while_other_threads_compute():
     """A fork waits for the shares under way; what other threads had begun is finished in the parent."""
     code = """
 import os, signal, threading
-import numpy as np, xent
-xent.set_num_threads(3)
+import numpy as np, logitloss
+logitloss.set_num_threads(3)
 x = np.linspace(-9, 9, 10**6, dtype=np.float32)
-mean = lambda: xent.sigmoid_cross_entropy_mean_and_grad(labels=x > 0, logits=x)[0]
+mean = lambda: logitloss.sigmoid_cross_entropy_mean_and_grad(labels=x > 0, logits=x)[0]
 want, wrong, end = mean(), [], threading.Event()
 def work():
     while not end.is_set():
@@ -364,15 +364,15 @@ def test_no_thread_can_be_started():
     """The caller does all of it, with the same bits."""
     code = """
 import os, resource
-import numpy as np, xent
+import numpy as np, logitloss
 threads = len(os.listdir("/proc/self/task"))
 x = np.linspace(-9, 9, 8 * 131072)
 z = x > 0
-xent.set_num_threads(1)
-want = xent.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
-xent.set_num_threads(8)
+logitloss.set_num_threads(1)
+want = logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
+logitloss.set_num_threads(8)
 resource.setrlimit(resource.RLIMIT_AS, (resource.getpagesize(), resource.RLIM_INFINITY))
-xent.ufuncs.sigmoid_cross_entropy(x, z, out=x)
+logitloss.ufuncs.sigmoid_cross_entropy(x, z, out=x)
 resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 assert (x == want).all()
 assert len(os.listdir("/proc/self/task")) == threads
@@ -398,11 +398,11 @@ def test_more_than_2_to_the_31_elements():
     x = np.zeros(n, np.float16)
     x[-3:] = [-17, 1, 11]
     z = np.broadcast_to(np.float16(1), n)
-    got = xent.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
+    got = logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
     np.testing.assert_array_equal(got[-3:], np.float16([17, 0.3132617, 1.67e-5]))
     assert (got[: n - 3 : 100_003] == np.float16(0.6931472)).all()
     del x, got
-    total = xent.sigmoid_cross_entropy_total(labels=z, logits=np.broadcast_to(np.float16(-1), n))
+    total = logitloss.sigmoid_cross_entropy_total(labels=z, logits=np.broadcast_to(np.float16(-1), n))
     assert total.count == n
     assert total.compute() == n * float(np.float16(1.3132617))
 
@@ -412,9 +412,9 @@ def test_no_memory_is_left():
     """For the segments of a long row: an error of Python's, and the next call is fine."""
     code = """
 import resource
-import numpy as np, xent
+import numpy as np, logitloss
 x, y, loss = np.broadcast_to(1.0, (1, 1 << 24)), np.zeros(1, int), np.zeros(1)
-call = lambda: xent.ufuncs.sparse_softmax_cross_entropy(x, y, out=loss)
+call = lambda: logitloss.ufuncs.sparse_softmax_cross_entropy(x, y, out=loss)
 resource.setrlimit(resource.RLIMIT_AS, (resource.getpagesize(), resource.RLIM_INFINITY))
 try:
     call()
@@ -431,13 +431,13 @@ print(loss[0] == 24 * np.log(2))
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the resident memory from /proc")
 def test_reductions_allocate_nothing_that_grows():
     code = """
-import resource, numpy as np, xent
+import resource, numpy as np, logitloss
 x, z = np.zeros(1 << 25, np.float32), np.zeros(1 << 25, bool)
 x[:] = 1; z[:] = True
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
-xent.sigmoid_cross_entropy_total(labels=z, logits=x)
-xent.ExactSum(x)
+logitloss.sigmoid_cross_entropy_total(labels=z, logits=x)
+logitloss.ExactSum(x)
 print(peak() - before)
 """
     assert int(run(code).stdout) < 8_000  # KiB; the inputs have 160 MiB

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import oracle
-from xent import _core, ufuncs
+from logitloss import _core, ufuncs
 
 ROOT = Path(__file__).parent.parent
 RUN = ROOT / "proofs" / "run.py"
@@ -113,7 +113,7 @@ def hashes():
 @pytest.mark.parametrize("isa", _core.isas())
 def test_golden_hashes(isa):
     script = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_proofs; test_proofs.report()"
-    environment = os.environ | {"XENT_ISA": isa}
+    environment = os.environ | {"LOGITLOSS_ISA": isa}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     used, found = json.loads(done.stdout)
     assert used == isa

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from xent.evaluate import Group, Score, report, score
-from xent.evaluate.compare import compare
+from logitloss.evaluate import Group, Score, report, score
+from logitloss.evaluate.compare import compare
 
 FIELDS = ["rows", "weight", "mean_loss", "standard_error", "base_loss", "skill", "mean_label", "mean_probability"]
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from xent.cli import app
-from xent.evaluate import InputError, merge, read, resume, score
+from logitloss.cli import app
+from logitloss.evaluate import InputError, merge, read, resume, score
 
 COLUMNS = {"logits": "x", "labels": "z", "by": ["key"]}
 
@@ -89,7 +89,7 @@ def test_a_run_that_fails_in_the_middle_goes_on(tmp_path, files, monkeypatch, st
 
 STUCK = """
 import itertools, sys, time
-from xent.evaluate import read, resume, score
+from logitloss.evaluate import read, resume, score
 read.PART_ROWS, resume._WAIT = 500, 0  # the file is written after each part
 scan, started = read.Source._scan, itertools.count()
 def three_parts(self, part):
@@ -132,7 +132,7 @@ def test_states_of_parts_add_up_to_the_whole(tmp_path, files, capsys):
     assert got == want
     assert sorted(got.sources) == sorted(want.sources)
     with pytest.raises(SystemExit) as exit:
-        app(["merge", *map(str, states), "--format", "json"], prog_name="xent")
+        app(["merge", *map(str, states), "--format", "json"], prog_name="logitloss")
     assert exit.value.code == 0
     assert f'"mean_loss": {want.overall.mean_loss!r}' in capsys.readouterr().out
 
@@ -179,12 +179,14 @@ def test_changed_inputs_are_named(tmp_path, files):
 def test_what_is_no_state_is_refused(tmp_path, files):
     (tmp_path / "text").write_text("no Parquet")
     got = error(files, state=tmp_path / "text")
-    assert got.startswith(f"{tmp_path / 'text'}: is not a state that xent wrote: ")
+    assert got.startswith(f"{tmp_path / 'text'}: is not a state that logitloss wrote: ")
     assert got.endswith("; name another file, or delete this one")
     for refused in (lambda: score(files, **COLUMNS, state=files[0]), lambda: merge(files[0])):
         with pytest.raises(InputError) as raised:
             refused()
-        assert str(raised.value) == f"{files[0]}: is not a state that xent wrote, but other data; name another file"
+        assert (
+            str(raised.value) == f"{files[0]}: is not a state that logitloss wrote, but other data; name another file"
+        )
     with pytest.raises(InputError) as raised:
         merge(tmp_path / "none")
     assert str(raised.value) == f"{tmp_path / 'none'}: there is no such file; check the path"
@@ -192,10 +194,10 @@ def test_what_is_no_state_is_refused(tmp_path, files):
     score(files, **COLUMNS, state=state)
     table = pa.parquet.read_table(state)
     old = table.replace_schema_metadata(
-        {b"xent": table.schema.metadata[b"xent"].replace(b'"version": 1', b'"version": 0')}
+        {b"logitloss": table.schema.metadata[b"logitloss"].replace(b'"version": 1', b'"version": 0')}
     )
     pa.parquet.write_table(old, state)
-    assert error(files, state=state) == f"{state}: was written by another version of xent; score its files again"
+    assert error(files, state=state) == f"{state}: was written by another version of logitloss; score its files again"
     table = pa.table({"x": np.float32([1]), "z": [True], "key": ["a"]})
     assert (
         error(table, state=state)
@@ -212,7 +214,7 @@ def test_every_prefix_of_a_state_is_refused(tmp_path, files):
     content = state.read_bytes()
     for size in range(0, len(content), 97):
         state.write_bytes(content[:size])
-        with pytest.raises(InputError, match="is not a state that xent wrote"):
+        with pytest.raises(InputError, match="is not a state that logitloss wrote"):
             merge(state)
 
 

@@ -21,8 +21,8 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import xent.sklearn
-from xent.sklearn import log_loss_from_logits, neg_log_loss_from_logits_scorer
+import logitloss.sklearn
+from logitloss.sklearn import log_loss_from_logits, neg_log_loss_from_logits_scorer
 
 inf, nan = math.inf, math.nan
 DATA = {2: load_breast_cancer(return_X_y=True), 3: load_iris(return_X_y=True)}
@@ -144,10 +144,10 @@ def test_against_log_loss(classes):
 def test_the_sum_is_exact():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=1000) * 10, rng.integers(2, size=1000)
-    total = xent.sigmoid_cross_entropy_total(labels=y, logits=x)
+    total = logitloss.sigmoid_cross_entropy_total(labels=y, logits=x)
     assert log_loss_from_logits(y, x) == log_loss_from_logits(y[::-1], x[::-1]) == total.mean()
     assert log_loss_from_logits(y, x, normalize=False) == total.compute()
-    losses, weights = xent.sigmoid_cross_entropy_with_logits(labels=y, logits=x), rng.random(1000)
+    losses, weights = logitloss.sigmoid_cross_entropy_with_logits(labels=y, logits=x), rng.random(1000)
     assert log_loss_from_logits(y, x, normalize=False, sample_weight=weights) == math.fsum(losses * weights)
     got = log_loss_from_logits(y, x, sample_weight=weights)
     assert got == math.fsum(losses * weights) / math.fsum(weights)
@@ -226,4 +226,4 @@ def test_whose_decision_functions_are_logits(model, classes, logits):
 
 
 def test_docstrings():
-    assert doctest.testmod(xent.sklearn) == (0, 3)
+    assert doctest.testmod(logitloss.sklearn) == (0, 3)

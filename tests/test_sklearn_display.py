@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from logitloss.sklearn import ReliabilityDisplay
 from test_sklearn import DATA
-from xent.sklearn import ReliabilityDisplay
 
 inf, nan = math.inf, math.nan
 
@@ -99,4 +99,4 @@ def test_display_refuses(ax):
 def test_matplotlib_is_imported_by_plot_alone():
     from test_process import imported_by
 
-    assert "matplotlib" not in imported_by("import xent.sklearn")
+    assert "matplotlib" not in imported_by("import logitloss.sklearn")

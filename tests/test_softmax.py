@@ -11,10 +11,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import logitloss
 import oracle
-import xent
+from logitloss import ufuncs
 from oracle import BFLOAT16, DTYPES, NARROW, bits, mp
-from xent import ufuncs
 
 inf, nan = math.inf, math.nan
 CLAIM = (pathlib.Path(__file__).parents[1] / "cpp" / "math" / "softmax_cross_entropy.h").read_text()
@@ -22,14 +22,14 @@ NARROW_BOUND = float(re.search(r"narrow losses and one-hot gradients within ([\d
 WIDE_LOSS, WIDE_GRADIENT = map(
     float, re.search(r"float64 losses within (\d+) ulp and\n// one-hot gradients within (\d+)", CLAIM).groups()
 )
-DENSE, SPARSE = xent.softmax_cross_entropy_value_and_grad, xent.sparse_softmax_cross_entropy_value_and_grad
+DENSE, SPARSE = logitloss.softmax_cross_entropy_value_and_grad, logitloss.sparse_softmax_cross_entropy_value_and_grad
 
 
 @pytest.fixture
 def threads():
-    before = xent.get_num_threads()
-    yield xent.set_num_threads
-    xent.set_num_threads(before)
+    before = logitloss.get_num_threads()
+    yield logitloss.set_num_threads
+    logitloss.set_num_threads(before)
 
 
 # --- the documented examples -----------------------------------------------------------------------------------------
@@ -42,9 +42,9 @@ def test_documented_equivalence():
     soft = np.float32([1, 1, 0])
     want = np.float32([0.3132617, 1.3132616, 0.6931472])
     for got in (
-        xent.sparse_softmax_cross_entropy_with_logits(labels=[0, 0, 1], logits=logits),
-        xent.softmax_cross_entropy_with_logits(labels=np.stack([soft, 1 - soft], axis=-1), logits=logits),
-        xent.sigmoid_cross_entropy_with_logits(labels=soft, logits=sigmoid_logits),
+        logitloss.sparse_softmax_cross_entropy_with_logits(labels=[0, 0, 1], logits=logits),
+        logitloss.softmax_cross_entropy_with_logits(labels=np.stack([soft, 1 - soft], axis=-1), logits=logits),
+        logitloss.sigmoid_cross_entropy_with_logits(labels=soft, logits=sigmoid_logits),
     ):
         np.testing.assert_array_equal(got, want)
 
@@ -53,7 +53,7 @@ def test_small_loss_and_absent_class():
     loss, gradient = SPARSE(labels=0, logits=np.float32([40, 0]))
     assert loss == np.float32(4.248354e-18)
     np.testing.assert_array_equal(gradient, np.float32([-4.248354e-18, 4.248354e-18]))
-    got = xent.softmax_cross_entropy_with_logits(labels=[0, 1, 0], logits=np.float32([-inf, 1, 2]))
+    got = logitloss.softmax_cross_entropy_with_logits(labels=[0, 1, 0], logits=np.float32([-inf, 1, 2]))
     assert got == np.float32(1.3132616)
 
 
@@ -117,7 +117,7 @@ def test_labels_that_need_not_be_distributions():
         loss, gradient = DENSE(labels=z, logits=x)
         assert loss == pytest.approx(-np.dot(np.asarray(z, float), np.log(p)), rel=1e-14)
         np.testing.assert_allclose(gradient, np.sum(z) * p - z, rtol=1e-13)
-    assert xent.softmax_cross_entropy_with_logits(labels=[nan, 1.0, 0.0], logits=x) != 0
+    assert logitloss.softmax_cross_entropy_with_logits(labels=[nan, 1.0, 0.0], logits=x) != 0
 
 
 # --- against the definition ------------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ def test_batch_strides_and_axis(dtype, classes):
         loss, gradient = DENSE(labels=cube_labels, logits=cube, axis=axis)
         assert_same([loss[0], gradient[0].T], want_dense)
         assert_same(
-            [xent.softmax_cross_entropy_with_logits(labels=cube_labels, logits=cube, axis=axis)[0]], want_dense[:1]
+            [logitloss.softmax_cross_entropy_with_logits(labels=cube_labels, logits=cube, axis=axis)[0]], want_dense[:1]
         )
 
 
@@ -274,11 +274,11 @@ def digest():
     return h.hexdigest()
 
 
-@pytest.mark.parametrize("isa", xent._core.isas())
+@pytest.mark.parametrize("isa", logitloss._core.isas())
 def test_every_instruction_set(isa):
     code = f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r}); import test_softmax; print(test_softmax.digest())"
     run = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "XENT_ISA": isa}, capture_output=True, text=True
+        [sys.executable, "-c", code], env={**os.environ, "LOGITLOSS_ISA": isa}, capture_output=True, text=True
     )
     assert run.stdout.strip() == digest(), run.stderr
 
@@ -290,19 +290,19 @@ def test_every_instruction_set(isa):
 def test_mean_and_grad(dtype):
     x, y, z = batch(dtype, 30, 12)
     for got, (loss, gradient) in (
-        (xent.sparse_softmax_cross_entropy_mean_and_grad(labels=y, logits=x), SPARSE(labels=y, logits=x)),
-        (xent.softmax_cross_entropy_mean_and_grad(labels=z, logits=x), DENSE(labels=z, logits=x)),
+        (logitloss.sparse_softmax_cross_entropy_mean_and_grad(labels=y, logits=x), SPARSE(labels=y, logits=x)),
+        (logitloss.softmax_cross_entropy_mean_and_grad(labels=z, logits=x), DENSE(labels=z, logits=x)),
     ):
         assert type(got[0]) is float
-        assert got[0] == xent.ExactSum(loss).mean()
+        assert got[0] == logitloss.ExactSum(loss).mean()
         assert got[1].dtype == dtype
         np.testing.assert_allclose(
             got[1].astype(float), gradient.astype(float) / 30, rtol=2 * float(ml_dtypes.finfo(dtype).eps), atol=1e-7
         )
     place = np.empty_like(x)
-    assert xent.sparse_softmax_cross_entropy_mean_and_grad(labels=y, logits=x, out=place)[1] is place
-    got = xent.softmax_cross_entropy_mean_and_grad(labels=z.T, logits=x.T, axis=0)
-    np.testing.assert_array_equal(got[1].T, xent.softmax_cross_entropy_mean_and_grad(labels=z, logits=x)[1])
+    assert logitloss.sparse_softmax_cross_entropy_mean_and_grad(labels=y, logits=x, out=place)[1] is place
+    got = logitloss.softmax_cross_entropy_mean_and_grad(labels=z.T, logits=x.T, axis=0)
+    np.testing.assert_array_equal(got[1].T, logitloss.softmax_cross_entropy_mean_and_grad(labels=z, logits=x)[1])
 
 
 def test_the_gradient_may_replace_the_logits():
@@ -315,17 +315,17 @@ def test_the_gradient_may_replace_the_logits():
 
 def test_shapes():
     x = np.zeros((0, 5), np.float32)
-    assert xent.sparse_softmax_cross_entropy_with_logits(labels=np.zeros(0, int), logits=x).shape == (0,)
-    assert xent.softmax_cross_entropy_with_logits(labels=x, logits=x).shape == (0,)
-    mean, gradient = xent.sparse_softmax_cross_entropy_mean_and_grad(labels=np.zeros(0, int), logits=x)
+    assert logitloss.sparse_softmax_cross_entropy_with_logits(labels=np.zeros(0, int), logits=x).shape == (0,)
+    assert logitloss.softmax_cross_entropy_with_logits(labels=x, logits=x).shape == (0,)
+    mean, gradient = logitloss.sparse_softmax_cross_entropy_mean_and_grad(labels=np.zeros(0, int), logits=x)
     assert math.isnan(mean)
     assert gradient.shape == (0, 5)
-    assert xent.softmax_cross_entropy_with_logits(labels=[0.5, 0.5], logits=[1.0, 2.0]).ndim == 0
+    assert logitloss.softmax_cross_entropy_with_logits(labels=[0.5, 0.5], logits=[1.0, 2.0]).ndim == 0
     wide = np.zeros((2, 3, 4), np.float16)
-    assert xent.softmax_cross_entropy_with_logits(labels=np.ones((3, 1)), logits=wide).shape == (2, 3)
+    assert logitloss.softmax_cross_entropy_with_logits(labels=np.ones((3, 1)), logits=wide).shape == (2, 3)
     np.testing.assert_array_equal(
-        xent.softmax_cross_entropy_with_logits(labels=[0.1, 0.2, 0.3, 0.4], logits=wide),
-        xent.softmax_cross_entropy_with_logits(labels=np.tile([0.1, 0.2, 0.3, 0.4], (2, 3, 1)), logits=wide),
+        logitloss.softmax_cross_entropy_with_logits(labels=[0.1, 0.2, 0.3, 0.4], logits=wide),
+        logitloss.softmax_cross_entropy_with_logits(labels=np.tile([0.1, 0.2, 0.3, 0.4], (2, 3, 1)), logits=wide),
     )
     assert np.isnan(ufuncs.sparse_softmax_cross_entropy(np.zeros((2, 0)), [0, 0])).all()
 
@@ -352,7 +352,7 @@ def test_raw_labels_that_are_no_class_give_nan(label):
 
 # --- errors ----------------------------------------------------------------------------------------------------------
 
-dense, sparse = xent.softmax_cross_entropy_with_logits, xent.sparse_softmax_cross_entropy_with_logits
+dense, sparse = logitloss.softmax_cross_entropy_with_logits, logitloss.sparse_softmax_cross_entropy_with_logits
 X = np.zeros((2, 3), np.float32)
 ERRORS = [
     (lambda: dense(X, X), ValueError, "only named arguments are accepted"),
@@ -432,5 +432,5 @@ def test_nothing_is_written_before_a_bad_label_is_found():
     with pytest.raises(ValueError, match=r"^tail: labels must be class"):
         sparse(labels=[0, 9], logits=X, name="tail")
     with pytest.raises(ValueError, match="class indices"):
-        xent.sparse_softmax_cross_entropy_mean_and_grad(labels=[0, 9], logits=X, out=place)
+        logitloss.sparse_softmax_cross_entropy_mean_and_grad(labels=[0, 9], logits=X, out=place)
     assert (place == 7).all()

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import xent
-from xent.evaluate import State
+import logitloss
+from logitloss.evaluate import State
 
 
 def rows(n=500, seed=0, dtype=np.float32, weighted=False):
@@ -45,7 +45,7 @@ def test_the_score_is_that_of_exact_sums(dtype, weighted):
     labels, logits, weights = rows(dtype=dtype, weighted=weighted)
     got = State().update(labels, logits, weights).compute()
     logits = logits.astype(np.promote_types(dtype, np.float32))  # float16 has losses in float32
-    loss, gradient = xent.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
+    loss, gradient = logitloss.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
     w = np.ones(len(labels)) if weights is None else weights
     total = exact(w)
     products = w * loss.astype(np.float64)
@@ -61,12 +61,12 @@ def test_the_score_is_that_of_exact_sums(dtype, weighted):
 
 def test_the_standard_error_is_the_textbook_s():
     labels, logits, _ = rows()
-    loss = xent.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits).astype(np.float64)
+    loss = logitloss.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits).astype(np.float64)
     got = State().update(labels, logits).compute().standard_error
     assert got == pytest.approx(loss.std(ddof=1) / math.sqrt(len(loss)), rel=1e-12, abs=0)
     # Nothing is lost where the losses hardly differ: two of them, one unit in the last place apart.
     x = np.float32([0.5, np.nextafter(np.float32(0.5), np.float32(1))])
-    a, b = xent.sigmoid_cross_entropy_with_logits(labels=np.zeros(2), logits=x).astype(np.float64)
+    a, b = logitloss.sigmoid_cross_entropy_with_logits(labels=np.zeros(2), logits=x).astype(np.float64)
     assert a != b
     assert State().update(np.zeros(2), x).compute().standard_error == abs(a - b) / 2
     assert State().update(labels[:1], logits[:1]).compute().standard_error is math.nan
@@ -107,7 +107,7 @@ def test_bins_hold_the_rows_of_their_interval(weighted):
     assert (bins.lower[0], bins.upper[-1]) == (-np.inf, np.inf)
     assert (bins.upper[0], bins.lower[-1]) == (-16, 16)
     assert (np.diff(bins.lower) > 0).all()
-    loss, gradient = xent.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
+    loss, gradient = logitloss.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
     w = np.ones(len(labels)) if weights is None else weights
     for i, (lower, upper) in enumerate(zip(bins.lower, bins.upper, strict=True)):
         inside = (logits >= lower) & ((logits < upper) | (upper == np.inf))
@@ -132,7 +132,7 @@ def test_losses_are_counted_by_powers_of_two(dtype):
     logits[:3] = [-np.inf, np.inf, 60000]
     losses = State().update(labels, logits).losses()
     logits = logits.astype(np.promote_types(dtype, np.float32))
-    loss = xent.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+    loss = logitloss.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
     for lower, upper, count in zip(losses.lower, losses.upper, losses.rows, strict=True):
         assert count == np.count_nonzero((loss >= lower) & ((loss < upper) | (upper == np.inf)))
     assert losses.rows.sum() == len(labels)
@@ -217,8 +217,8 @@ def test_the_sums_of_one_interval_are_exact_over_many_rows(dtype, where):
     logits = (where + r.uniform(0, 0.09, 100_000)).astype(dtype)
     labels = r.random(len(logits)) < 0.5
     state = State().update(labels, logits)
-    loss, gradient = xent.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
-    total, residual = xent.ExactSum(loss), xent.ExactSum(gradient)
+    loss, gradient = logitloss.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
+    total, residual = logitloss.ExactSum(loss), logitloss.ExactSum(gradient)
     limbs = {key: 0 for key in ("loss", "residual", "bin_loss", "bin_residual")}
     for name, _, limb, value in state.limbs():
         if name in limbs:

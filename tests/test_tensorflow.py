@@ -1,8 +1,7 @@
-"""xent.tensorflow: the documented examples, here and in TensorFlow's documents, and the values of its own tests.
+"""logitloss.tensorflow: the documented examples, here and in TensorFlow's documents, and the values of its own tests.
 
-The values of TensorFlow's own tests (tensorflow/python/ops/nn_xent_test.py and
-tensorflow/python/kernel_tests/nn_ops/xent_op_test_base.py, sparse_xent_op_test_base.py; Apache License 2.0) are written
-anew here, where they are the inputs of a test.
+The values of TensorFlow's own tests (tensorflow/python/kernel_tests/nn_ops and tensorflow/python/ops; Apache License
+2.0) are written anew here, where they are the inputs of a test.
 """
 
 import doctest
@@ -15,9 +14,9 @@ import sys
 import numpy as np
 import pytest
 
+import logitloss
 import oracle
 import tensorflow_host
-import xent
 from tensorflow_host import INF, derived, host, sigmoid, softmax, sparse, tf, ulps_apart, weighted
 
 mode = tensorflow_host.mode
@@ -40,7 +39,7 @@ def test_signatures(name):
     assert arguments(getattr(host, name)) == arguments(getattr(tf.nn, name))
 
 
-@pytest.mark.parametrize("library", [host, xent], ids=["xent.tensorflow", "xent"])
+@pytest.mark.parametrize("library", [host, logitloss], ids=["logitloss.tensorflow", "logitloss"])
 def test_the_page_of_tensorflow_1(mode, library):
     logits = tf.constant([1.0, -1.0, 0.0, 1.0, -1.0, 0.0, 0.0])
     labels = tf.constant([0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.5])
@@ -50,7 +49,7 @@ def test_the_page_of_tensorflow_1(mode, library):
     assert ulps_apart(got, documented) <= 1
 
 
-@pytest.mark.parametrize("library", [host, xent], ids=["xent.tensorflow", "xent"])
+@pytest.mark.parametrize("library", [host, logitloss], ids=["logitloss.tensorflow", "logitloss"])
 def test_the_page_of_tensorflow_2(mode, library):
     """As it is documented, but for the name of the module."""
 
@@ -72,7 +71,7 @@ def test_the_page_of_tensorflow_2(mode, library):
 PRINTED_WRONG = {4.5776367e-05: 4.5398901e-05, 4.57763672e-05: 4.5398901e-05}  # 69 thousand units off
 
 
-@pytest.mark.parametrize("library", [host, xent], ids=["xent.tensorflow", "xent"])
+@pytest.mark.parametrize("library", [host, logitloss], ids=["logitloss.tensorflow", "logitloss"])
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_examples_in_tensorflow(name, library):
     """As they stand in the docstrings of the TensorFlow that is installed, but for the name of the module.
@@ -171,17 +170,15 @@ def test_what_the_page_says_of_tf_nn():
     np.testing.assert_allclose(sparse_slope, [[0, 4.2483541e-18]], rtol=1e-6)
     assert slope(lambda x: nn.weighted_cross_entropy_with_logits(one, x, 3.0), tf.zeros(1)) == 0
     assert (
-        slope(lambda x: xent.weighted_cross_entropy_with_logits(labels=one, logits=x, pos_weight=3.0), tf.zeros(1))
+        slope(lambda x: logitloss.weighted_cross_entropy_with_logits(labels=one, logits=x, pos_weight=3.0), tf.zeros(1))
         == -1.5
     )
 
 
 def test_it_imports_no_other_framework():
     """None but those that TensorFlow imports by itself."""
-    code = (
-        "import sys, tensorflow; before = set(sys.modules); import xent.tensorflow; print(*set(sys.modules) - before)"
-    )
+    code = "import sys, tensorflow; before = set(sys.modules); import logitloss.tensorflow; print(*set(sys.modules) - before)"
     got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     packages = {name.partition(".")[0] for name in got.stdout.split()}
-    assert "xent" in packages
+    assert "logitloss" in packages
     assert not packages & {"torch", "jax", "jaxlib", "keras", "sklearn", "xgboost", "lightgbm", "catboost", "cupy"}

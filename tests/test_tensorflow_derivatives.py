@@ -1,10 +1,10 @@
-"""xent.tensorflow: derivatives of any order, in every mode; means and totals."""
+"""logitloss.tensorflow: derivatives of any order, in every mode; means and totals."""
 
 import numpy as np
 import pytest
 
+import logitloss
 import tensorflow_host
-import xent
 from tensorflow_host import BOUNDS, INF, NAN, derived, sigmoid, softmax, sparse, tf, ulps_apart, weighted
 
 mode = tensorflow_host.mode
@@ -38,13 +38,19 @@ FUNCTIONS = {
     "weights": (weighted, [X, Z, np.array([0.5, 2, 1, 3])]),
     "softmax": (softmax, [X, Z]),
     "one distribution": (softmax, [X, Z[0]]),
-    "axis": (lambda x, z: xent.softmax_cross_entropy_with_logits(labels=z, logits=x, axis=0), [X, Z]),
+    "axis": (lambda x, z: logitloss.softmax_cross_entropy_with_logits(labels=z, logits=x, axis=0), [X, Z]),
     "sparse": (lambda x: sparse(x, [0, 3, 1]), [X]),
-    "value and gradient": (lambda x, z: sum(xent.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)), [X, Z]),
-    "gradient and hessian": (lambda x, z: sum(xent.sigmoid_cross_entropy_grad_and_hess(labels=z, logits=x)), [X, Z]),
-    "softmax gradient": (lambda x, z: xent.softmax_cross_entropy_value_and_grad(labels=z, logits=x)[1], [X, Z]),
+    "value and gradient": (
+        lambda x, z: sum(logitloss.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)),
+        [X, Z],
+    ),
+    "gradient and hessian": (
+        lambda x, z: sum(logitloss.sigmoid_cross_entropy_grad_and_hess(labels=z, logits=x)),
+        [X, Z],
+    ),
+    "softmax gradient": (lambda x, z: logitloss.softmax_cross_entropy_value_and_grad(labels=z, logits=x)[1], [X, Z]),
     "sparse gradient": (
-        lambda x: xent.sparse_softmax_cross_entropy_value_and_grad(labels=[0, 3, 1], logits=x)[1],
+        lambda x: logitloss.sparse_softmax_cross_entropy_value_and_grad(labels=[0, 3, 1], logits=x)[1],
         [X],
     ),
 }
@@ -125,17 +131,17 @@ def test_jacobians_and_vectorized_maps():
 
 def test_mean_and_total():
     x, z = np.float16([1, -2, 3]), [1, 0, 0]
-    mean, slope = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=tf.constant(x))
-    assert mean == xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)[0]
-    traced = tf.function(lambda x: xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x))
+    mean, slope = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=tf.constant(x))
+    assert mean == logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)[0]
+    traced = tf.function(lambda x: logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x))
     got = traced(tf.constant(x))
     assert got[0].dtype == tf.float32
     np.testing.assert_allclose(got[0], mean, rtol=1e-6)
     np.testing.assert_array_equal(got[1], slope)
-    assert np.isnan(xent.sigmoid_cross_entropy_mean_and_grad(labels=[], logits=tf.zeros(0))[0])
+    assert np.isnan(logitloss.sigmoid_cross_entropy_mean_and_grad(labels=[], logits=tf.zeros(0))[0])
     rows = tf.constant([[1.0, 2], [3, 5]])
     for name, labels in (("softmax", [[1.0, 0], [0, 1]]), ("sparse_softmax", [0, 1])):
-        function = getattr(xent, f"{name}_cross_entropy_mean_and_grad")
+        function = getattr(logitloss, f"{name}_cross_entropy_mean_and_grad")
         eager, compiled = function(labels=labels, logits=rows), tf.function(function)(labels=labels, logits=rows)
         np.testing.assert_allclose(compiled[0], eager[0], rtol=1e-6)
         np.testing.assert_allclose(compiled[1], eager[1], rtol=1e-6)

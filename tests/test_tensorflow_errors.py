@@ -1,9 +1,9 @@
-"""xent.tensorflow: what is refused and how."""
+"""logitloss.tensorflow: what is refused and how."""
 
 import numpy as np
 import pytest
 
-import xent
+import logitloss
 from tensorflow_host import sigmoid, softmax, sparse, tf, traced, weighted
 
 S = tf.zeros
@@ -42,11 +42,11 @@ def test_refused_while_traced():
         TypeError,
         match=r"labels and logits must be eager tensors to be summed exactly, got symbolic ones. Call it outside of tf\.function, or sum the losses with tf\.reduce_sum",
     ):
-        tf.function(lambda x: xent.sigmoid_cross_entropy_total(labels=x, logits=x))(tf.zeros(3))
+        tf.function(lambda x: logitloss.sigmoid_cross_entropy_total(labels=x, logits=x))(tf.zeros(3))
 
 
 def along(axis):
-    return lambda x, z: xent.softmax_cross_entropy_with_logits(labels=z, logits=x, axis=axis)
+    return lambda x, z: logitloss.softmax_cross_entropy_with_logits(labels=z, logits=x, axis=axis)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_refused_by_what_is_known_of_the_shapes(function, shapes, text):
 
 @pytest.mark.parametrize("name", ["sigmoid", "softmax", "sparse_softmax"])
 def test_no_place_for_a_gradient(name):
-    function = getattr(xent, f"{name}_cross_entropy_mean_and_grad")
+    function = getattr(logitloss, f"{name}_cross_entropy_mean_and_grad")
     labels = [0, 0] if name == "sparse_softmax" else [[1, 0], [0, 1]]
     with pytest.raises(TypeError) as raised:
         function(labels=labels, logits=tf.zeros([2, 2]), out=np.empty((2, 2), np.float32))

@@ -1,4 +1,4 @@
-"""xent.tensorflow: names, unknown dimensions, AutoGraph and saved models."""
+"""logitloss.tensorflow: names, unknown dimensions, AutoGraph and saved models."""
 
 import logging
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-import xent
+import logitloss
 from tensorflow_host import derived, host, sigmoid, softmax, sparse, tf, traced, weighted
 
 
@@ -46,21 +46,21 @@ def test_unknown_dimensions(jit_compile):
 
     for axis in (-1, 0, 1, -2):
         run = traced(
-            lambda x, z, axis=axis: xent.softmax_cross_entropy_with_logits(labels=z, logits=x, axis=axis),
+            lambda x, z, axis=axis: logitloss.softmax_cross_entropy_with_logits(labels=z, logits=x, axis=axis),
             UNKNOWN,
             UNKNOWN,
             jit_compile=jit_compile,
         )
         x = np.arange(6.0, dtype=np.float32).reshape(2, 3)
         for z in (x / 3, x[0], x[:, :1]):
-            want = xent.softmax_cross_entropy_with_logits(labels=z, logits=x, axis=axis)
+            want = logitloss.softmax_cross_entropy_with_logits(labels=z, logits=x, axis=axis)
             np.testing.assert_allclose(run(x, z), want, rtol=3e-7)
         with pytest.raises(refused):
             run(x[:1], x)
 
     run = traced(weighted, UNKNOWN, UNKNOWN, UNKNOWN, jit_compile=jit_compile)
     for weight in np.float32(2), np.float32([1, 2, 3]), np.float32([[1], [2]]):
-        want = xent.weighted_cross_entropy_with_logits(labels=x / 5, logits=x, pos_weight=weight)
+        want = logitloss.weighted_cross_entropy_with_logits(labels=x / 5, logits=x, pos_weight=weight)
         np.testing.assert_allclose(run(x, x / 5, weight), want, rtol=5e-7)
     for shape, weight in (((3,), (2, 3)), ((), (1,)), ((3,), (2,))):
         with pytest.raises(refused):
@@ -68,7 +68,7 @@ def test_unknown_dimensions(jit_compile):
 
     run = traced(sparse, UNKNOWN, tf.TensorSpec(None, tf.int32), jit_compile=jit_compile)
     np.testing.assert_allclose(
-        run(x, [2, 0]), xent.sparse_softmax_cross_entropy_with_logits(labels=[2, 0], logits=x), rtol=3e-7
+        run(x, [2, 0]), logitloss.sparse_softmax_cross_entropy_with_logits(labels=[2, 0], logits=x), rtol=3e-7
     )
     for x_shape, y in ([(3, 2), [0]], [(1, 2), [0, 1]], [(2, 2), [[0], [1]]], [(1, 0), [0]]):
         with pytest.raises(refused):
@@ -98,11 +98,11 @@ def test_autograph_reads_the_public_functions(caplog):
             weighted(x, x, 2.0),
             softmax(x, x),
             sparse(x[None], [0]),
-            *xent.sigmoid_cross_entropy_value_and_grad(labels=x, logits=x),
-            *xent.sigmoid_cross_entropy_grad_and_hess(labels=x, logits=x),
-            *xent.sigmoid_cross_entropy_mean_and_grad(labels=x, logits=x),
-            *xent.softmax_cross_entropy_value_and_grad(labels=x, logits=x),
-            *xent.sparse_softmax_cross_entropy_value_and_grad(labels=0, logits=x),
+            *logitloss.sigmoid_cross_entropy_value_and_grad(labels=x, logits=x),
+            *logitloss.sigmoid_cross_entropy_grad_and_hess(labels=x, logits=x),
+            *logitloss.sigmoid_cross_entropy_mean_and_grad(labels=x, logits=x),
+            *logitloss.softmax_cross_entropy_value_and_grad(labels=x, logits=x),
+            *logitloss.sparse_softmax_cross_entropy_value_and_grad(labels=0, logits=x),
         ]
 
     logger = tf.get_logger()
@@ -133,7 +133,7 @@ def gradient():
     with tf.GradientTape() as tape:
         loss = module.loss(tf.constant([[20.0, 10.0]]))
     return tape.gradient(loss, module.weights)
-print(*gradient().numpy(), "xent" in sys.modules)
+print(*gradient().numpy(), "logitloss" in sys.modules)
 try:
     with tf.GradientTape():
         gradient()

@@ -1,11 +1,11 @@
-"""xent.tensorflow: the bits of the kernels for eager tensors, the bounds of the formulas for others, the edges."""
+"""logitloss.tensorflow: the bits of the kernels for eager tensors, the bounds of the formulas for others, the edges."""
 
 import numpy as np
 import pytest
 
+import logitloss
 import oracle
 import tensorflow_host
-import xent
 from oracle import BFLOAT16, DTYPES, bits, ulps
 from tensorflow_host import BOUNDS, INF, LN2, NAN, derived, ops, outputs, sigmoid, softmax, sparse, tf
 
@@ -120,7 +120,7 @@ def test_bounds_over_many_logits(formula_mode):
     random = np.random.default_rng(8)
     x = np.concatenate([random.uniform(-86, 86, 50_000), random.uniform(-3, 3, 50_000)]).astype(np.float32)
     for z in ((random.random(x.size) < 0.5).astype(np.float32), random.random(x.size, np.float32)):
-        loss, slope = xent.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x.astype(np.float64))
+        loss, slope = logitloss.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x.astype(np.float64))
         got_loss, (got_slope, _) = formula_mode(derived(sigmoid))(tf.constant(x), tf.constant(z))
         unit = np.spacing(abs(loss.astype(np.float32)))
         assert (abs(got_loss.numpy() - loss) / unit).max() <= BOUNDS["loss"]
@@ -134,7 +134,7 @@ def test_softmax_bounds(formula_mode, classes, spread):
     random = np.random.default_rng(9)
     x = (random.normal(size=(20_000 // classes, classes)) * spread).astype(np.float32)
     y = np.where(random.random(len(x)) < 0.5, x.argmax(-1), random.integers(0, classes, len(x)))
-    truth = xent.sparse_softmax_cross_entropy_value_and_grad(labels=y, logits=x.astype(np.float64))
+    truth = logitloss.sparse_softmax_cross_entropy_value_and_grad(labels=y, logits=x.astype(np.float64))
     loss, (slope,) = formula_mode(derived(lambda x: sparse(x, y)))(tf.constant(x))
     for got, want, bound in zip(
         (loss, slope), truth, (BOUNDS["softmax loss"], BOUNDS["softmax gradient"]), strict=True
@@ -160,7 +160,7 @@ def test_subnormal_results():
     """The kernel keeps them; TensorFlow's threads and XLA flush them to 0, and with them its product with 1."""
     x, z = tf.constant([90.0]), tf.constant([1.0])
     assert sigmoid(x, z).numpy() == np.float32(8.1940087e-40)
-    assert xent.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)[1].numpy() == np.float32(-8.1940087e-40)
+    assert logitloss.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)[1].numpy() == np.float32(-8.1940087e-40)
     for jit_compile in (False, True):
         assert tf.function(sigmoid, jit_compile=jit_compile, autograph=False)(x, z).numpy() == 0
 
@@ -187,15 +187,15 @@ def test_the_bits_are_those_of_numpy(dtype, labels):
         ("softmax_cross_entropy_value_and_grad", {"axis": 0}),
         ("softmax_cross_entropy_mean_and_grad", {"axis": -2}),
     ]:
-        function = getattr(xent, name)
+        function = getattr(logitloss, name)
         want = outputs(function(labels=z, logits=x, **extra))
         for given in (tf.constant(z), z):
             got = outputs(function(labels=given, logits=tf.constant(x), **extra))
             assert [g.dtype for g in got] == [w.dtype for w in want]
             for g, w in zip(got, want, strict=True):
                 np.testing.assert_array_equal(bits(g), bits(w), err_msg=name)
-    total = xent.sigmoid_cross_entropy_total(labels=tf.constant(z), logits=tf.constant(x))
-    assert total == xent.sigmoid_cross_entropy_total(labels=z, logits=x)
+    total = logitloss.sigmoid_cross_entropy_total(labels=tf.constant(z), logits=tf.constant(x))
+    assert total == logitloss.sigmoid_cross_entropy_total(labels=z, logits=x)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -204,7 +204,7 @@ def test_the_bits_of_sparse_losses(dtype, labels):
     x = (np.random.default_rng(4).normal(size=(3, 2, 6)) * 9).astype(dtype)
     y = np.array([[0, 5], [2, 1], [3, 3]], labels)
     for kind in ("with_logits", "value_and_grad", "mean_and_grad"):
-        function = getattr(xent, f"sparse_softmax_cross_entropy_{kind}")
+        function = getattr(logitloss, f"sparse_softmax_cross_entropy_{kind}")
         want = outputs(function(labels=y, logits=x))
         for g, w in zip(outputs(function(labels=tf.constant(y), logits=tf.constant(x))), want, strict=True):
             np.testing.assert_array_equal(bits(g), bits(w))
@@ -218,7 +218,7 @@ def test_shapes_and_variables(mode, dtype, shape):
         got, (slope,) = mode(derived(lambda x: sigmoid(x, tf.ones(shape))))(tf.convert_to_tensor(logits))
         assert got.shape == slope.shape == shape
         assert got.dtype == slope.dtype == dtype
-        assert xent.sigmoid_cross_entropy_with_logits(labels=np.ones(shape), logits=logits).shape == shape
+        assert logitloss.sigmoid_cross_entropy_with_logits(labels=np.ones(shape), logits=logits).shape == shape
 
 
 def test_memory_is_shared_and_aligned():

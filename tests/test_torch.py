@@ -12,8 +12,8 @@ ml_dtypes = pytest.importorskip("ml_dtypes")
 
 import torch.nn.functional as F  # noqa: E402
 
-import xent  # noqa: E402
-import xent.torch as ours  # noqa: E402
+import logitloss  # noqa: E402
+import logitloss.torch as ours  # noqa: E402
 from oracle import bits  # noqa: E402
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
@@ -46,7 +46,7 @@ def leaf(tensor):
 
 @pytest.mark.parametrize("module", ["functional", "modules"])
 def test_docstrings(module):
-    failures, tried = doctest.testmod(importlib.import_module(f"xent.torch.{module}"))
+    failures, tried = doctest.testmod(importlib.import_module(f"logitloss.torch.{module}"))
     assert failures == 0
     assert tried > 2
 
@@ -69,7 +69,7 @@ def test_values_and_gradients_are_numpys(dtype):
     for x in layouts(sample((4, 6, 5, 5), dtype)[0]):
         z = torch.rand(x.shape).to(dtype)
         for target in (z, z > 0.5, (z > 0.5).long(), z.double(), (z > 0.5).to(torch.uint8)):
-            value, gradient = xent.sigmoid_cross_entropy_value_and_grad(logits=numpy(x), labels=numpy(target))
+            value, gradient = logitloss.sigmoid_cross_entropy_value_and_grad(logits=numpy(x), labels=numpy(target))
             one = x.detach().requires_grad_()
             loss = ours.binary_cross_entropy_with_logits(one, target, reduction="none")
             loss.sum().backward()
@@ -77,14 +77,14 @@ def test_values_and_gradients_are_numpys(dtype):
             same_bits(one.grad, gradient)
             with torch.no_grad():
                 same_bits(ours.binary_cross_entropy_with_logits(x, target, reduction="none"), value)
-            total = xent.sigmoid_cross_entropy_total(logits=numpy(x), labels=numpy(target))
+            total = logitloss.sigmoid_cross_entropy_total(logits=numpy(x), labels=numpy(target))
             for reduction in ("mean", "sum"):
                 one = x.detach().requires_grad_()
                 loss = ours.binary_cross_entropy_with_logits(one, target, reduction=reduction)
                 loss.backward()
                 want = total.mean() if reduction == "mean" else total.compute()
                 same_bits(loss, numpy(torch.tensor(want, dtype=torch.float64).to(dtype)))
-                _, gradient = xent.sigmoid_cross_entropy_mean_and_grad(logits=numpy(x), labels=numpy(target))
+                _, gradient = logitloss.sigmoid_cross_entropy_mean_and_grad(logits=numpy(x), labels=numpy(target))
                 if reduction == "mean":
                     same_bits(one.grad, gradient)
                 with torch.no_grad():
@@ -96,7 +96,7 @@ def test_softmax_values_and_gradients_are_numpys(dtype):
     x, z = sample((4, 6, 5, 5), dtype)
     y = torch.randint(0, 6, (4, 5, 5), generator=torch.Generator().manual_seed(0))
     for logits in (x, x.to(memory_format=torch.channels_last)):
-        value, gradient = xent.softmax_cross_entropy_value_and_grad(logits=numpy(x), labels=numpy(z), axis=1)
+        value, gradient = logitloss.softmax_cross_entropy_value_and_grad(logits=numpy(x), labels=numpy(z), axis=1)
         one = leaf(logits)
         loss = ours.cross_entropy(one, z, reduction="none")
         loss.sum().backward()
@@ -104,7 +104,7 @@ def test_softmax_values_and_gradients_are_numpys(dtype):
         same_bits(one.grad, gradient)
         assert one.grad.stride() == logits.stride()
         last = np.moveaxis(numpy(x), 1, -1)
-        mean, gradient = xent.sparse_softmax_cross_entropy_mean_and_grad(logits=last, labels=numpy(y))
+        mean, gradient = logitloss.sparse_softmax_cross_entropy_mean_and_grad(logits=last, labels=numpy(y))
         one = leaf(logits)
         loss = ours.cross_entropy(one, y.to(torch.int32))
         loss.backward()
@@ -115,7 +115,7 @@ def test_softmax_values_and_gradients_are_numpys(dtype):
 
 
 def call(name, x, z, **options):
-    return getattr(xent, name)(logits=x, labels=z, **options)
+    return getattr(logitloss, name)(logits=x, labels=z, **options)
 
 
 def as_tuple(result):
@@ -123,7 +123,7 @@ def as_tuple(result):
 
 
 @pytest.mark.parametrize("grad", [False, True])
-@pytest.mark.parametrize("name", [name for name in xent.__all__ if "cross_entropy" in name])
+@pytest.mark.parametrize("name", [name for name in logitloss.__all__ if "cross_entropy" in name])
 def test_the_librarys_own_functions(name, grad):
     x, z = sample((6, 4), torch.float32)
     y = torch.tensor([3, 2, 1, 0, 3, 2])
@@ -150,23 +150,26 @@ def test_the_librarys_own_functions(name, grad):
 
 def test_labels_that_are_no_tensors_follow_the_logits():
     x = torch.tensor([0.5, -1.0], requires_grad=True)
-    want = xent.sigmoid_cross_entropy_with_logits(logits=numpy(x), labels=[0.3, 1.0])
+    want = logitloss.sigmoid_cross_entropy_with_logits(logits=numpy(x), labels=[0.3, 1.0])
     for labels in ([0.3, 1.0], np.array([0.3, 1.0])):
-        same_bits(xent.sigmoid_cross_entropy_with_logits(logits=x, labels=labels), want)
-    assert xent.sigmoid_cross_entropy_with_logits(logits=torch.nn.Parameter(x), labels=[0.3, 1.0]).requires_grad
+        same_bits(logitloss.sigmoid_cross_entropy_with_logits(logits=x, labels=labels), want)
+    assert logitloss.sigmoid_cross_entropy_with_logits(logits=torch.nn.Parameter(x), labels=[0.3, 1.0]).requires_grad
 
 
 def test_softmax_along_any_axis():
     x, z = sample((3, 4, 5), torch.float32)
     for axis in (-3, -2, 0, 1, 2):
-        value, gradient = xent.softmax_cross_entropy_value_and_grad(logits=numpy(x), labels=numpy(z), axis=axis)
-        got = xent.softmax_cross_entropy_value_and_grad(logits=x, labels=z, axis=axis)
+        value, gradient = logitloss.softmax_cross_entropy_value_and_grad(logits=numpy(x), labels=numpy(z), axis=axis)
+        got = logitloss.softmax_cross_entropy_value_and_grad(logits=x, labels=z, axis=axis)
         same_bits(got[0], value)
         same_bits(got[1], gradient)
         out = torch.empty_like(x)
-        _, gradient = xent.softmax_cross_entropy_mean_and_grad(logits=numpy(x), labels=numpy(z[:, :1, :1]), axis=axis)
+        _, gradient = logitloss.softmax_cross_entropy_mean_and_grad(
+            logits=numpy(x), labels=numpy(z[:, :1, :1]), axis=axis
+        )
         same_bits(
-            xent.softmax_cross_entropy_mean_and_grad(logits=x, labels=z[:, :1, :1], axis=axis, out=out)[1], gradient
+            logitloss.softmax_cross_entropy_mean_and_grad(logits=x, labels=z[:, :1, :1], axis=axis, out=out)[1],
+            gradient,
         )
         same_bits(out, gradient)
 
@@ -174,8 +177,8 @@ def test_softmax_along_any_axis():
 def test_a_gradient_may_lie_across_its_input():
     memory = torch.randn(5001, generator=torch.Generator().manual_seed(0))
     z = torch.rand(5000)
-    want = xent.sigmoid_cross_entropy_mean_and_grad(logits=memory[:-1].clone(), labels=z)
-    got = xent.sigmoid_cross_entropy_mean_and_grad(logits=memory[:-1], labels=z, out=memory[1:])
+    want = logitloss.sigmoid_cross_entropy_mean_and_grad(logits=memory[:-1].clone(), labels=z)
+    got = logitloss.sigmoid_cross_entropy_mean_and_grad(logits=memory[:-1], labels=z, out=memory[1:])
     assert torch.equal(got[0], want[0])
     assert torch.equal(memory[1:], want[1])
 
@@ -213,7 +216,7 @@ def test_a_scaled_float16_gradient_is_rounded_once(factor):
     x, z = sample(100_000, torch.float16)
     x = leaf(x)
     (ours.binary_cross_entropy_with_logits(x, z) * factor).backward()
-    exact = xent.sigmoid_cross_entropy_value_and_grad(logits=numpy(x.double()), labels=numpy(z.double()))[1]
+    exact = logitloss.sigmoid_cross_entropy_value_and_grad(logits=numpy(x.double()), labels=numpy(z.double()))[1]
     want = exact * (float(torch.tensor(factor, dtype=torch.float16)) / x.numel())
     error = abs(numpy(x.grad).astype(float) - want)
     assert (error <= 0.5001 * np.spacing(np.maximum(abs(want), 2.0**-14).astype(np.float16)).astype(float)).all()
@@ -240,8 +243,8 @@ def test_under_autocast_losses_are_float32(narrow):
             assert mine(x, target).dtype == theirs(x, target).dtype == torch.float32
             assert mine(x.double(), target.double() if target is z else target).dtype == torch.float64
         one = leaf(x)
-        loss = xent.sigmoid_cross_entropy_with_logits(logits=one, labels=z)
+        loss = logitloss.sigmoid_cross_entropy_with_logits(logits=one, labels=z)
         assert loss.dtype == torch.float32
         loss.sum().backward()
-    same_bits(loss, xent.sigmoid_cross_entropy_with_logits(logits=numpy(x.float()), labels=numpy(z)))
+    same_bits(loss, logitloss.sigmoid_cross_entropy_with_logits(logits=numpy(x.float()), labels=numpy(z)))
     assert one.grad.dtype == narrow

@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("ml_dtypes")
 
-import xent  # noqa: E402
-import xent.torch as ours  # noqa: E402
+import logitloss  # noqa: E402
+import logitloss.torch as ours  # noqa: E402
 from test_torch import DTYPES, leaf  # noqa: E402
 from test_torch_transforms import compiled, of_library, pytestmark, watched  # noqa: E402, F401
 
@@ -63,7 +63,7 @@ def test_the_bounds_of_the_sigmoid_losses(dtype):
     soft = torch.rand(x.shape, generator=random, dtype=torch.float64).to(dtype)
     for way in ways("sigmoid_cross_entropy_with_logits"):
         for z in (torch.zeros_like(x), torch.ones_like(x), soft):
-            loss, gradient = xent.sigmoid_cross_entropy_value_and_grad(
+            loss, gradient = logitloss.sigmoid_cross_entropy_value_and_grad(
                 logits=x.double().numpy(), labels=z.double().numpy()
             )
             got = way(x, z)
@@ -86,7 +86,7 @@ def test_the_bounds_of_a_gradient_with_pos_weight(dtype):
         ours.binary_cross_entropy_with_logits(one, z, pos_weight=w, reduction="sum").backward()
         double = [t.double().numpy() for t in (x, z, w)]
         at_0, at_1 = (
-            xent.sigmoid_cross_entropy_value_and_grad(logits=double[0], labels=np.full(x.shape, label))[1]
+            logitloss.sigmoid_cross_entropy_value_and_grad(logits=double[0], labels=np.full(x.shape, label))[1]
             for label in (0, 1)
         )
         terms = np.stack([(1 - double[1]) * at_0, double[1] * double[2] * at_1])
@@ -105,7 +105,7 @@ def test_the_bounds_of_the_softmax_losses(dtype, soft):
             z[::2] = x[::2].argmax(1)  # every other row is right
             if soft:
                 z = torch.softmax(torch.randn(x.shape, generator=random) * 3, 1).to(dtype)
-            function = getattr(xent, name.replace("with_logits", "value_and_grad"))
+            function = getattr(logitloss, name.replace("with_logits", "value_and_grad"))
             loss, gradient = function(logits=x.double().numpy(), labels=z.double().numpy() if soft else z.numpy())
             got = way(x, z)
             assert ulps(got[0], loss, loss, dtype) <= BOUNDS[dtype][2]

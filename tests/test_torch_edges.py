@@ -10,8 +10,8 @@ pytest.importorskip("ml_dtypes")
 
 import torch.nn.functional as F  # noqa: E402
 
-import xent  # noqa: E402
-import xent.torch as ours  # noqa: E402
+import logitloss  # noqa: E402
+import logitloss.torch as ours  # noqa: E402
 from test_losses import EDGES, LN2  # noqa: E402
 from test_torch import DTYPES, leaf, numpy, same_bits  # noqa: E402
 
@@ -22,15 +22,15 @@ inf, nan = math.inf, math.nan
 @pytest.mark.parametrize(("x", "z", "loss", "gradient", "hessian"), EDGES)
 def test_edges(x, z, loss, gradient, hessian, dtype):
     x, z = torch.tensor([x], dtype=dtype, requires_grad=True), torch.tensor([z], dtype=dtype, requires_grad=True)
-    got = xent.sigmoid_cross_entropy_with_logits(logits=x, labels=z)
+    got = logitloss.sigmoid_cross_entropy_with_logits(logits=x, labels=z)
     got.backward()
     if loss is not None:
-        same_bits(got, xent.sigmoid_cross_entropy_with_logits(logits=numpy(x), labels=numpy(z)))
+        same_bits(got, logitloss.sigmoid_cross_entropy_with_logits(logits=numpy(x), labels=numpy(z)))
         assert loss is LN2 or np.isclose(got.item(), loss, equal_nan=True)
     assert np.isclose(x.grad.item(), gradient, equal_nan=True)
     assert np.isclose(z.grad.item(), -x.item(), equal_nan=True)
     if hessian is not None:
-        _, second = xent.sigmoid_cross_entropy_grad_and_hess(logits=x, labels=z)
+        _, second = logitloss.sigmoid_cross_entropy_grad_and_hess(logits=x, labels=z)
         assert np.isclose(second.item(), hessian, equal_nan=True)
 
 

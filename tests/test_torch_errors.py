@@ -5,8 +5,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("ml_dtypes")
 
-import xent  # noqa: E402
-import xent.torch as ours  # noqa: E402
+import logitloss  # noqa: E402
+import logitloss.torch as ours  # noqa: E402
 from test_torch import leaf  # noqa: E402
 
 X, Z, Y = torch.ones(4, 3), torch.ones(4, 3), torch.tensor([0, 1, 2, 0])
@@ -14,9 +14,9 @@ bce, ce = ours.binary_cross_entropy_with_logits, ours.cross_entropy
 lib, soft, sparse = (
     lambda x, z, f=f, **options: f(logits=x, labels=z, **options)
     for f in (
-        xent.sigmoid_cross_entropy_with_logits,
-        xent.softmax_cross_entropy_with_logits,
-        xent.sparse_softmax_cross_entropy_with_logits,
+        logitloss.sigmoid_cross_entropy_with_logits,
+        logitloss.softmax_cross_entropy_with_logits,
+        logitloss.sparse_softmax_cross_entropy_with_logits,
     )
 )
 ERRORS = [
@@ -53,15 +53,15 @@ ERRORS = [
     (lambda: lib(X, Z.to_sparse(), name="n"), TypeError, "n: labels must be a dense tensor, got layout torch.sparse_coo."),
     (lambda: lib(X, "a"), TypeError, "labels must be a torch.Tensor, got str. Convert with torch.as_tensor."),
     (lambda: ours.sigmoid_cross_entropy_with_logits(logits=[1.0], labels=[1.0]), TypeError, "logits must be a torch.Tensor, got list."),
-    (lambda: xent.weighted_cross_entropy_with_logits(logits=X, labels=Z, pos_weight=[1, 2]), ValueError, "pos_weight must broadcast to the shape of logits without enlarging it, got (2,) for logits of shape (4, 3)."),
+    (lambda: logitloss.weighted_cross_entropy_with_logits(logits=X, labels=Z, pos_weight=[1, 2]), ValueError, "pos_weight must broadcast to the shape of logits without enlarging it, got (2,) for logits of shape (4, 3)."),
     (lambda: soft(X, Z[:2]), ValueError, "labels must have the shape of logits, or broadcast to it without enlarging it, got (2, 3) for logits of shape (4, 3)."),
     (lambda: soft(X, Z, axis=2), ValueError, "axis must be an integer from -2 to 1 for logits of shape (4, 3), got 2."),
     (lambda: sparse(X, Y + 1), ValueError, "labels must be class indices from 0 to 2, got 3 at labels[2]."),
     (lambda: sparse(X, Y.float()), TypeError, "labels must be integer class indices, got dtype torch.float32."),
-    (lambda: xent.sigmoid_cross_entropy_mean_and_grad(logits=leaf(X), labels=Z, out=X), RuntimeError, "out cannot take a gradient that is differentiated in its turn. Leave it out, or detach the logits."),
-    (lambda: xent.sigmoid_cross_entropy_mean_and_grad(logits=X, labels=Z, out=X.double()), TypeError, "out must be a tensor of dtype torch.float32, that of logits, got torch.float64. Allocate it like logits."),
-    (lambda: xent.sigmoid_cross_entropy_mean_and_grad(logits=X, labels=Z, out=X[0]), ValueError, "out must have shape (4, 3), that of logits, got (3,). Use torch.empty_like(logits)."),
-    (lambda: xent.sigmoid_cross_entropy_total(logits=X.to("meta"), labels=Z.to("meta")), RuntimeError, "logits and labels must hold values to be summed exactly, got tensors that are traced, transformed or on the meta device. Sum the losses"),
+    (lambda: logitloss.sigmoid_cross_entropy_mean_and_grad(logits=leaf(X), labels=Z, out=X), RuntimeError, "out cannot take a gradient that is differentiated in its turn. Leave it out, or detach the logits."),
+    (lambda: logitloss.sigmoid_cross_entropy_mean_and_grad(logits=X, labels=Z, out=X.double()), TypeError, "out must be a tensor of dtype torch.float32, that of logits, got torch.float64. Allocate it like logits."),
+    (lambda: logitloss.sigmoid_cross_entropy_mean_and_grad(logits=X, labels=Z, out=X[0]), ValueError, "out must have shape (4, 3), that of logits, got (3,). Use torch.empty_like(logits)."),
+    (lambda: logitloss.sigmoid_cross_entropy_total(logits=X.to("meta"), labels=Z.to("meta")), RuntimeError, "logits and labels must hold values to be summed exactly, got tensors that are traced, transformed or on the meta device. Sum the losses"),
 ]  # fmt: skip
 
 

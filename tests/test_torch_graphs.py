@@ -10,7 +10,7 @@ from functorch.compile import default_partition, make_boxed_compiler  # noqa: E4
 from torch._dynamo.backends.common import aot_autograd  # noqa: E402
 from torch._dynamo.testing import CompileCounter  # noqa: E402
 
-import xent.torch as ours  # noqa: E402
+import logitloss.torch as ours  # noqa: E402
 from test_torch import leaf, sample  # noqa: E402
 from test_torch_transforms import (  # noqa: E402
     FUNCTIONS,

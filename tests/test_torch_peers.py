@@ -1,4 +1,4 @@
-"""xent's losses in place of torch's own: its samples, its modules, and training."""
+"""logitloss's losses in place of torch's own: its samples, its modules, and training."""
 
 import copy
 import inspect
@@ -15,7 +15,7 @@ pytest.importorskip("ml_dtypes")
 
 import torch.nn.functional as F  # noqa: E402
 
-import xent.torch as ours  # noqa: E402
+import logitloss.torch as ours  # noqa: E402
 from test_torch import leaf, sample  # noqa: E402
 
 inf, nan = math.inf, math.nan

@@ -9,25 +9,23 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("ml_dtypes")
 
-import xent  # noqa: E402
-import xent.torch as ours  # noqa: E402
+import logitloss  # noqa: E402
+import logitloss.torch as ours  # noqa: E402
 from test_process import FRAMEWORKS, imported_by, run  # noqa: E402
 from test_torch import same_bits, sample  # noqa: E402
 
-PRELUDE = "import torch, xent, xent.torch as ours\n"
+PRELUDE = "import torch, logitloss, logitloss.torch as ours\n"
 
 
 def test_torch_is_imported_when_it_is_asked_for():
     assert "torch" not in imported_by(
-        "import xent, numpy; xent.sigmoid_cross_entropy_with_logits(logits=[1.0], labels=[1])"
+        "import logitloss, numpy; logitloss.sigmoid_cross_entropy_with_logits(logits=[1.0], labels=[1])"
     )
-    assert imported_by("import xent.torch") & FRAMEWORKS == {"torch"}
+    assert imported_by("import logitloss.torch") & FRAMEWORKS == {"torch"}
 
 
 def test_a_tensor_is_enough():
-    code = (
-        "import torch, xent; print(xent.sigmoid_cross_entropy_with_logits(logits=torch.zeros(1), labels=torch.ones(1)))"
-    )
+    code = "import torch, logitloss; print(logitloss.sigmoid_cross_entropy_with_logits(logits=torch.zeros(1), labels=torch.ones(1)))"
     assert run(code).stdout == "tensor([0.6931])\n"
 
 
@@ -38,7 +36,7 @@ sys.modules["ml_dtypes"] = None  # as if it were not installed
 import importlib.util
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name == "ml_dtypes" else find(name, *rest)
-import torch, xent.torch as ours
+import torch, logitloss.torch as ours
 x = torch.tensor([-4.16, 2.0], dtype=torch.bfloat16, requires_grad=True)
 loss = ours.binary_cross_entropy_with_logits(x, torch.tensor([0, 1]), reduction="none")
 loss.sum().backward()
@@ -56,24 +54,24 @@ print(loss.dtype, loss.tolist(), x.grad.tolist())
 def test_a_name_is_a_range_in_the_profiler():
     x, z = sample(5, torch.float32)
     with torch.profiler.profile() as profile:
-        xent.sigmoid_cross_entropy_with_logits(logits=x, labels=z, name="loss of the head")
+        logitloss.sigmoid_cross_entropy_with_logits(logits=x, labels=z, name="loss of the head")
     assert "loss of the head" in [event.key for event in profile.key_averages()]
 
 
 def test_threads_and_determinism_leave_the_bits():
     x, z = sample(300_000, torch.float32)
     want = ours.binary_cross_entropy_with_logits(x, z, reduction="none").numpy()
-    before, own = torch.get_num_threads(), xent.get_num_threads()
+    before, own = torch.get_num_threads(), logitloss.get_num_threads()
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            xent.set_num_threads(threads)
+            logitloss.set_num_threads(threads)
             torch.use_deterministic_algorithms(True)
             same_bits(ours.binary_cross_entropy_with_logits(x, z, reduction="none"), want)
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
-        xent.set_num_threads(own)
+        logitloss.set_num_threads(own)
         torch.use_deterministic_algorithms(False)
 
 
@@ -82,7 +80,7 @@ def test_workers_that_fork_after_use():
     code = (
         PRELUDE
         + """
-xent.set_num_threads(4)
+logitloss.set_num_threads(4)
 x = torch.linspace(-9, 9, 300_000)
 want = ours.binary_cross_entropy_with_logits(x, x > 0)
 class Losses(torch.utils.data.Dataset):
@@ -103,7 +101,7 @@ DDP = """
 import sys
 import torch
 import torch.nn.functional as F
-import xent.torch as ours
+import logitloss.torch as ours
 rank, path = int(sys.argv[1]), sys.argv[2]
 torch.distributed.init_process_group("gloo", store=torch.distributed.FileStore(path, 2), rank=rank, world_size=2)
 torch.manual_seed(0)

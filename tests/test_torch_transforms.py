@@ -12,8 +12,8 @@ import torch.nn.functional as F  # noqa: E402
 from torch.utils import _pytree as pytree  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
-import xent  # noqa: E402
-import xent.torch as ours  # noqa: E402
+import logitloss  # noqa: E402
+import logitloss.torch as ours  # noqa: E402
 from test_losses import EDGES  # noqa: E402
 from test_torch import leaf, numpy, sample  # noqa: E402
 from test_torch_edges import DEFECTS  # noqa: E402
@@ -51,7 +51,7 @@ def eager_backend(function):
 
 
 def of_library(function, **options):
-    return lambda x, z: getattr(xent, function)(logits=x, labels=z, **options)
+    return lambda x, z: getattr(logitloss, function)(logits=x, labels=z, **options)
 
 
 Y = torch.tensor([0, 1, 2, 1, 0])
@@ -143,7 +143,7 @@ def test_gradcheck(name):
 def test_the_gradient_with_respect_to_pos_weight():
     x, z = inputs()
     w = leaf(W.expand(5, 3))
-    mine = lambda x, z, w: xent.weighted_cross_entropy_with_logits(logits=x, labels=z, pos_weight=w)  # noqa: E731
+    mine = lambda x, z, w: logitloss.weighted_cross_entropy_with_logits(logits=x, labels=z, pos_weight=w)  # noqa: E731
     assert torch.autograd.gradcheck(mine, (leaf(x), leaf(z), w), check_forward_ad=True)
     assert torch.autograd.gradgradcheck(mine, (leaf(x), leaf(z), w))
 
@@ -206,7 +206,7 @@ def test_batched_gradients_of_the_kernels_mean():
 def test_edges(wrap, dtype):
     rows = [row for row in EDGES if row[2] is not None]
     x, z = (torch.tensor([row[i] for row in rows], dtype=dtype) for i in (0, 1))
-    want = xent.sigmoid_cross_entropy_value_and_grad(logits=numpy(x), labels=numpy(z))
+    want = logitloss.sigmoid_cross_entropy_value_and_grad(logits=numpy(x), labels=numpy(z))
 
     def derive(x, z):
         return torch.func.vjp(lambda x: of_library("sigmoid_cross_entropy_with_logits")(x, z), x)[1](

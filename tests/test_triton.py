@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 
+import logitloss
 import oracle
-import xent
 
 # conftest.py has chosen the interpreter where there is no card
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
-kernels = pytest.importorskip("xent._triton")
+kernels = pytest.importorskip("logitloss._triton")
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 BOUND = 0.501  # ulp, as the module claims
@@ -54,7 +54,7 @@ def test_sigmoid(dtype, label):
     x = logits(dtype)
     z = RNG.integers(0, 2, x.size).astype(label) if np.dtype(label).kind != "f" else RNG.random(x.size).astype(label)
     loss, gradient, _ = sigmoid(tensor(x), tensor(z))
-    want = xent.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)
+    want = logitloss.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)
     assert_within(loss.cpu().numpy(), want[0], lambda i: oracle.loss(x[i], z[i]))
     gradient = gradient.cpu().numpy()
     for i in np.flatnonzero(gradient != want[1]):
@@ -93,7 +93,7 @@ def test_the_sum_and_the_divisor(n, monkeypatch):
     x, z = RNG.normal(0, 9, n).astype(np.float32), RNG.integers(0, 2, n)
     loss, gradient, total = sigmoid(tensor(x), tensor(z), divisor=max(n, 1))
     assert float(total) == pytest.approx(math.fsum(loss.cpu().numpy()), rel=n * 2**-53, abs=0)
-    want = xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)[1]
+    want = logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)[1]
     np.testing.assert_array_max_ulp(gradient.cpu().numpy(), want, 1)
 
 
@@ -111,7 +111,7 @@ def test_sparse_softmax(dtype, classes, monkeypatch):
     y = RNG.integers(0, classes, len(x))
     y[::2] = x[::2].argmax(axis=-1)
     loss, gradient = sparse_softmax(tensor(x), tensor(y))
-    want = xent.sparse_softmax_cross_entropy_value_and_grad(labels=y, logits=x)
+    want = logitloss.sparse_softmax_cross_entropy_value_and_grad(labels=y, logits=x)
     np.testing.assert_array_max_ulp(loss.cpu().numpy(), want[0], 1)
     np.testing.assert_array_max_ulp(gradient.cpu().numpy(), want[1], 1)
     assert (loss.cpu().numpy() != want[0]).mean() < 0.05
@@ -142,7 +142,7 @@ def test_a_label_that_is_no_class():
 @pytest.fixture
 def card(monkeypatch):
     """Tensors of this test count as those of a card, and the kernels' calls are counted."""
-    from xent.torch import _checks, _eager, _sigmoid, _softmax
+    from logitloss.torch import _checks, _eager, _sigmoid, _softmax
 
     for module in (_eager, _sigmoid, _softmax):
         monkeypatch.setattr(module, "on_card", lambda x: True)
@@ -160,7 +160,7 @@ def card(monkeypatch):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 def test_binary_cross_entropy_on_a_card(card, reduction, dtype):
-    from xent.torch import binary_cross_entropy_with_logits
+    from logitloss.torch import binary_cross_entropy_with_logits
 
     x, z = torch.randn(50, 3, dtype=torch.float64) * 10, torch.rand(50, 3)
     mine, theirs = (x.to(DEVICE, dtype).requires_grad_(), x.to(dtype).double().requires_grad_())
@@ -178,7 +178,7 @@ def test_binary_cross_entropy_on_a_card(card, reduction, dtype):
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 @pytest.mark.parametrize("ignore_index", [-100, 1])
 def test_cross_entropy_on_a_card(card, reduction, ignore_index):
-    from xent.torch import cross_entropy
+    from logitloss.torch import cross_entropy
 
     x, y = torch.randn(40, 7) * 10, torch.randint(0, 7, (40,))
     mine, theirs = x.clone().to(DEVICE).requires_grad_(), x.double().requires_grad_()
@@ -193,7 +193,7 @@ def test_cross_entropy_on_a_card(card, reduction, ignore_index):
 
 @pytest.mark.filterwarnings("ignore:divide by zero encountered:RuntimeWarning:triton.runtime.interpreter")
 def test_no_row_to_take_the_mean_over_on_a_card(card):
-    from xent.torch import cross_entropy
+    from logitloss.torch import cross_entropy
 
     x = torch.randn(4, 3, device=DEVICE, requires_grad=True)
     loss = cross_entropy(x, torch.full((4,), -100, device=DEVICE))
@@ -204,7 +204,7 @@ def test_no_row_to_take_the_mean_over_on_a_card(card):
 
 
 def test_what_has_no_kernel_for_a_card(card):
-    from xent.torch import binary_cross_entropy_with_logits, cross_entropy
+    from logitloss.torch import binary_cross_entropy_with_logits, cross_entropy
 
     x = torch.randn(4, 3, device=DEVICE)
     binary_cross_entropy_with_logits(x.double(), x.double())
@@ -218,7 +218,7 @@ def test_what_has_no_kernel_for_a_card(card):
 COMPILE = """
 import triton
 from triton.backends.compiler import GPUTarget
-from xent import _triton as kernels
+from logitloss import _triton as kernels
 
 def ptx(kernel, types, **constants):
     names = dict(zip(kernel.arg_names, [*types, *["constexpr"] * len(constants)]))

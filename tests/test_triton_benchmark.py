@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 
+from logitloss.bench import Case, WrongResult  # noqa: E402
 from test_triton import DEVICE, card  # noqa: E402, F401  # tensors of a test with this fixture count as those of a card
-from xent.bench import Case, WrongResult  # noqa: E402
 
 specification = importlib.util.spec_from_file_location(
     "benchmarks_gpu", pathlib.Path(__file__).parents[1] / "benchmarks" / "gpu.py"
@@ -46,19 +46,19 @@ def test_everything_but_the_time(card, tmp_path):  # noqa: F811
         lines = list(csv.reader(file))
     assert lines == [list(gpu.Row._fields), *(["" if v is None else str(v) for v in row] for row in rows)]
     names = {row.contender for row in rows}
-    assert names >= {"limit", "xent", "torch eager", "torch.compile"}
+    assert names >= {"limit", "logitloss", "torch eager", "torch.compile"}
     for row in rows:
-        if row.contender == "xent" and row.dtype == "float32":
+        if row.contender == "logitloss" and row.dtype == "float32":
             assert row.ulp_loss <= 0.501 >= row.ulp_gradient
         elif row.contender.startswith("torch"):
             assert row.ulp_loss > 100 < row.ulp_gradient
     # float32 logits and labels are read, losses written: half as much again as a copy moves
     first = [row for row in rows if row[:3] == ("forward", "float32", "3000")]
     assert [(row.contender, row.ms_best) for row in first] == [
-        *(("limit", 1.5), ("xent", 2), ("torch eager", 3), ("torch.compile", 4))
+        *(("limit", 1.5), ("logitloss", 2), ("torch eager", 3), ("torch.compile", 4))
     ]
     assert first[0].share == 1
-    assert first[1].share == pytest.approx(1.5 * 9 / 10)  # of five rounds the third: the copy's is 9 ms, xent's 10
+    assert first[1].share == pytest.approx(1.5 * 9 / 10)  # of five rounds the third: the copy's is 9 ms, logitloss's 10
 
 
 def test_the_fewest_bytes():
@@ -75,10 +75,10 @@ def test_the_fewest_bytes():
 def test_what_is_wrong_is_not_timed(monkeypatch, capsys):
     wrong = gpu.Contender("wrong", "1", gpu.SimpleNamespace(cross_entropy=lambda x, y, reduction: x.exp().sum(1)))
     rivals = [*gpu.contenders()[:1], wrong]
-    assert list(gpu.measure(SMALL[-2], "softmax", rivals, DEVICE, lambda run: 1.0)) == ["limit", "xent"]
+    assert list(gpu.measure(SMALL[-2], "softmax", rivals, DEVICE, lambda run: 1.0)) == ["limit", "logitloss"]
     assert "so it was not timed" in capsys.readouterr().err
-    with pytest.raises(WrongResult, match="xent on sparse_forward"):
-        gpu.measure(SMALL[-2], "softmax", [wrong._replace(name="xent")], DEVICE, lambda run: 1.0)
+    with pytest.raises(WrongResult, match="logitloss on sparse_forward"):
+        gpu.measure(SMALL[-2], "softmax", [wrong._replace(name="logitloss")], DEVICE, lambda run: 1.0)
 
 
 def test_without_a_device(capsys, monkeypatch):

@@ -7,9 +7,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-import xent
+import logitloss
+from logitloss import _core, ufuncs
 from oracle import DTYPES, bits
-from xent import _core, ufuncs
 
 LOSS = ufuncs.sigmoid_cross_entropy
 BOTH = ufuncs.sigmoid_cross_entropy_value_and_grad
@@ -75,10 +75,10 @@ def test_out_may_overlap_the_inputs(arrays):
 def test_inputs_stay_as_they_are(arrays):
     x, z = arrays
     before = x.tobytes(), z.tobytes()
-    xent.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)
-    xent.sigmoid_cross_entropy_grad_and_hess(labels=z, logits=x)
-    xent.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
-    xent.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=2)
+    logitloss.sigmoid_cross_entropy_value_and_grad(labels=z, logits=x)
+    logitloss.sigmoid_cross_entropy_grad_and_hess(labels=z, logits=x)
+    logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x)
+    logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x, pos_weight=2)
     assert (x.tobytes(), z.tobytes()) == before
 
 
@@ -97,15 +97,15 @@ def test_refused_types():
             LOSS(np.float32([1]), labels)
 
 
-def test_bfloat16_imported_after_xent():
+def test_bfloat16_imported_after_logitloss():
     """NumPy alone would take the float32 loop and return float32."""
     code = (
-        "import xent, numpy as np, ml_dtypes\n"
+        "import logitloss, numpy as np, ml_dtypes\n"
         "x = np.array([1, -17], ml_dtypes.bfloat16)\n"
-        "for ufunc in (xent.ufuncs.sigmoid_cross_entropy, xent.ufuncs.sigmoid_cross_entropy_grad):\n"
+        "for ufunc in (logitloss.ufuncs.sigmoid_cross_entropy, logitloss.ufuncs.sigmoid_cross_entropy_grad):\n"
         "    assert ufunc(x, x).dtype == ufunc(x, [0, 1]).dtype == x.dtype\n"
         "    assert ufunc(np.float32(x), x).dtype == np.float32\n"
-        "print(xent.ExactSum(x).compute())"
+        "print(logitloss.ExactSum(x).compute())"
     )
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert run.stdout == "-16.0\n", run.stderr
@@ -114,7 +114,7 @@ def test_bfloat16_imported_after_xent():
 def test_other_small_floats_of_ml_dtypes_are_refused():
     x = np.zeros(3, ml_dtypes.float8_e5m2)
     with pytest.raises(TypeError, match="got dtype float8_e5m2"):
-        xent.sigmoid_cross_entropy_with_logits(labels=[0, 0, 0], logits=x)
+        logitloss.sigmoid_cross_entropy_with_logits(labels=[0, 0, 0], logits=x)
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
@@ -123,9 +123,9 @@ def test_subclasses(arrays):
         pass
 
     x, z = arrays
-    got = xent.sigmoid_cross_entropy_with_logits(labels=z, logits=x.view(Tagged))
+    got = logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=x.view(Tagged))
     assert type(got) is Tagged
-    matrix = xent.sigmoid_cross_entropy_with_logits(labels=z, logits=np.asmatrix(x))
+    matrix = logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=np.asmatrix(x))
     assert type(matrix) is np.matrix
     np.testing.assert_array_equal(matrix, LOSS(x, z))
 
@@ -137,25 +137,27 @@ def test_masked_arrays_keep_their_mask_or_are_refused(arrays):
     np.testing.assert_array_equal(got.mask, masked.mask)
     np.testing.assert_array_equal(got.compressed(), LOSS(x, z)[z <= 0.5])
     with pytest.raises(TypeError, match="MaskedArray"):
-        xent.sigmoid_cross_entropy_with_logits(labels=z, logits=masked)
+        logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=masked)
 
 
 def test_dask(arrays):
     da = pytest.importorskip("dask.array")
     x, z = arrays
-    lazy = xent.sigmoid_cross_entropy_with_logits(labels=da.from_array(z, chunks=2), logits=da.from_array(x, chunks=2))
+    lazy = logitloss.sigmoid_cross_entropy_with_logits(
+        labels=da.from_array(z, chunks=2), logits=da.from_array(x, chunks=2)
+    )
     assert isinstance(lazy, da.Array)
     assert lazy.dtype == np.float32
     np.testing.assert_array_equal(lazy.compute(), LOSS(x, z))
     np.testing.assert_array_equal(LOSS(da.from_array(x, chunks=3), 1.0).compute(), LOSS(x, 1.0))
     with pytest.raises(ValueError, match="must have the same shape"):
-        xent.sigmoid_cross_entropy_with_logits(labels=da.zeros(3), logits=da.zeros((3, 1)))
+        logitloss.sigmoid_cross_entropy_with_logits(labels=da.zeros(3), logits=da.zeros((3, 1)))
 
 
 def test_xarray(arrays):
     xr = pytest.importorskip("xarray")
     x, z = arrays
-    got = xent.sigmoid_cross_entropy_with_logits(
+    got = logitloss.sigmoid_cross_entropy_with_logits(
         labels=xr.DataArray(z, dims=("row", "class")),
         logits=xr.DataArray(x, dims=("row", "class"), coords={"row": [3, 1, 4, 1]}),
     )
@@ -168,7 +170,9 @@ def test_pandas(arrays):
     pd = pytest.importorskip("pandas")
     x, z = arrays
     index = ["a", "b", "c", "d"]
-    got = xent.sigmoid_cross_entropy_with_logits(labels=pd.Series(z[:, 0], index), logits=pd.Series(x[:, 0], index))
+    got = logitloss.sigmoid_cross_entropy_with_logits(
+        labels=pd.Series(z[:, 0], index), logits=pd.Series(x[:, 0], index)
+    )
     assert list(got.index) == index
     assert got.dtype == np.float32
     np.testing.assert_array_equal(got, LOSS(x[:, 0], z[:, 0]))

@@ -9,7 +9,7 @@
 #include "pair.h"
 #include "portable.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 // tools/coefficients/exp.sollya
 namespace exp_constants {
@@ -26,17 +26,17 @@ struct Reduced {
   double k;
 };
 
-XENT_INLINE Reduced nearest_multiple_of_ln2(double t) {
+LOGITLOSS_INLINE Reduced nearest_multiple_of_ln2(double t) {
   constexpr double shift = 0x1.8p52;
   const double k_bits = fma(t, exp_constants::log2_e, shift);
   return {k_bits, k_bits - shift};
 }
 
-XENT_INLINE double power_of_two(Reduced n, uint64_t lift) {  // 2^(k + lift), which must be a normal number
+LOGITLOSS_INLINE double power_of_two(Reduced n, uint64_t lift) {  // 2^(k + lift), which must be a normal number
   return bit_cast<double>(((bit_cast<uint64_t>(n.k_bits) + lift) << 52) + bit_cast<uint64_t>(1.0));
 }
 
-XENT_INLINE Pair exp(double t, uint64_t lift, double t_lo = 0) {
+LOGITLOSS_INLINE Pair exp(double t, uint64_t lift, double t_lo = 0) {
   using namespace exp_constants;
   const Reduced n = nearest_multiple_of_ln2(t);
   const double r0 = fma(-n.k, ln2_head, t);  // exact
@@ -49,4 +49,4 @@ XENT_INLINE Pair exp(double t, uint64_t lift, double t_lo = 0) {
   return {e.hi * scale, (e.lo + (m.lo + r_lo * e.hi)) * scale};
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

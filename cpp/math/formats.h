@@ -7,7 +7,7 @@
 
 #include "vectors.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 // A value that is rounded, and whether another is possible: its error reaches a midpoint, or the sign of a zero.
 template <class Result>
@@ -31,14 +31,14 @@ struct Nearest {
 enum class Numbers { normal, subnormal, any };
 
 // The logits up to which divided results are as others are up to `limit`.
-XENT_INLINE double divided_limit(double limit, double divisor) {
+LOGITLOSS_INLINE double divided_limit(double limit, double divisor) {
   const int exponent = static_cast<int>(bit_cast<uint64_t>(divisor) >> 52 & 0x7ff) - 1022;  // divisor < 2^exponent
   return limit - (exponent > 0 ? 0.7 * exponent : 0);                                       // ln 2 < 0.7
 }
 
 // Those of results for logits up to `largest`; what is divided by more than 1 is a gradient, at most 1 before.
 template <class Format>
-XENT_INLINE Numbers quick_numbers(double largest, double divisor) {
+LOGITLOSS_INLINE Numbers quick_numbers(double largest, double divisor) {
   if (largest <= divided_limit(Format::normal_limit, divisor)) return Numbers::normal;
   return divisor >= 0x1p14 ? Numbers::subnormal : Numbers::any;  // the latter two of float16
 }
@@ -51,7 +51,7 @@ struct Normal {
   static constexpr auto error = static_cast<uint32_t>(quick_error * 0x1p53);
   static constexpr uint32_t open_room = (2 * error + 1) << spare;
   template <Numbers, class V>
-  XENT_INLINE Nearest<V> nearest(V y) {
+  LOGITLOSS_INLINE Nearest<V> nearest(V y) {
     constexpr uint64_t half = uint64_t{1} << (fraction - 1), below = 2 * half - 1;
     const auto bits = bit_cast<typename Unsigned<V>::type>(y) + (half + error);  // if error matters, y is open
     const V value = bit_cast<V>(bits & ~below);
@@ -72,23 +72,23 @@ struct Half {
   struct Steps {
     double shift, rounded, half;  // half of the distance of neighbours at the value
   };
-  XENT_INLINE Steps steps(double size) {
+  LOGITLOSS_INLINE Steps steps(double size) {
     const double power = bit_cast<double>(bit_cast<uint64_t>(size) & 0x7ff0000000000000u);
     const double unit = larger(power, bit_cast<double>(uint64_t{1023 + least} << 52));
     const double shift = unit * (1.5 * double(uint64_t{1} << (53 - digits)));
     return {shift, (size + shift) - shift, unit * (1.0 / double(uint64_t{1} << digits))};
   }
-  XENT_INLINE double finish(double y, double rounded) {
+  LOGITLOSS_INLINE double finish(double y, double rounded) {
     const double size = rounded < bit_cast<double>(uint64_t{1023 + end} << 52) ? rounded : infinity;
     const double signed_size =
         bit_cast<double>(bit_cast<uint64_t>(size) | (bit_cast<uint64_t>(y) & 0x8000000000000000u));
     return y == y ? signed_size : y;
   }
-  XENT_INLINE double round(double y) { return finish(y, steps(absolute(y)).rounded); }
+  LOGITLOSS_INLINE double round(double y) { return finish(y, steps(absolute(y)).rounded); }
   using Result = float;
   // For an error of `relative` times the size of the terms; the quick way leaves infinities and nans open.
   template <bool quick>
-  XENT_INLINE Decision<Result> round_within(double y, double terms, double relative) {
+  LOGITLOSS_INLINE Decision<Result> round_within(double y, double terms, double relative) {
     if constexpr (quick) {
       const double shift = steps(absolute(y)).shift;
       const auto nearest = [&](double x) {  // keeps the sign of a zero
@@ -113,38 +113,38 @@ struct Half {
 struct Float64 {
   using Storage = double;
   static constexpr bool narrow = false;
-  XENT_INLINE double load(double v) { return v; }
-  XENT_INLINE double round(double y) { return y; }
+  LOGITLOSS_INLINE double load(double v) { return v; }
+  LOGITLOSS_INLINE double round(double y) { return y; }
   // Open where terms cancel to less than 2^-9 of their size: near the root of a soft label's gradient.
   using Result = double;
   template <bool quick>
-  XENT_INLINE Decision<Result> round_within(double y, double terms, double relative) {
+  LOGITLOSS_INLINE Decision<Result> round_within(double y, double terms, double relative) {
     return {y, terms * relative > absolute(y) * 0x1p-47 ? uint64_t{1} : uint64_t{0}};
   }
-  XENT_INLINE double store(double y) { return y; }
+  LOGITLOSS_INLINE double store(double y) { return y; }
 };
 
 struct Float32 : Normal<24>, Wide {
   using Storage = float;
   static constexpr bool narrow = true, rounds_by_conversion = true;
-  XENT_INLINE double load(float v) { return v; }
-  XENT_INLINE double round(double y) { return static_cast<float>(y); }
+  LOGITLOSS_INLINE double load(float v) { return v; }
+  LOGITLOSS_INLINE double round(double y) { return static_cast<float>(y); }
   using Result = float;
   template <bool quick>
-  XENT_INLINE Decision<Result> round_within(double y, double terms, double relative) {
+  LOGITLOSS_INLINE Decision<Result> round_within(double y, double terms, double relative) {
     const double finite = quick ? terms : smaller(terms, 1e300);  // an infinite value has no distance
     const auto low = static_cast<float>(fma(-relative, finite, y)), high = static_cast<float>(fma(relative, finite, y));
     return {low, bit_cast<uint32_t>(low) ^ bit_cast<uint32_t>(high)};  // -0 is not +0
   }
-  XENT_INLINE float store(double y) { return static_cast<float>(y); }
+  LOGITLOSS_INLINE float store(double y) { return static_cast<float>(y); }
 };
 
 struct BFloat16 : Half<8, -126, 128>, Normal<8>, Wide {  // the upper half of a float32
   struct Storage {
     uint16_t bits;
   };
-  XENT_INLINE double load(Storage v) { return bit_cast<float>(uint32_t{v.bits} << 16); }
-  XENT_INLINE Storage store(float y) {
+  LOGITLOSS_INLINE double load(Storage v) { return bit_cast<float>(uint32_t{v.bits} << 16); }
+  LOGITLOSS_INLINE Storage store(float y) {
     const auto bits = static_cast<uint16_t>(bit_cast<uint32_t>(y) >> 16);
     return {y == y ? bits : uint16_t{0x7fc0}};
   }
@@ -158,7 +158,7 @@ struct Float16 : Half<11, -14, 16>, Normal<11> {
   // Beyond that limit, as Normal does, but of a sum whose last digit is 2^-32 of the format's at y: that of y and
   // 1.5 * 2^10 powers of two below y (2^-14 if y is subnormal). It rounds y by 2^-33 of a digit; quick_error is 2^-32.
   template <Numbers numbers, class V>
-  XENT_INLINE Nearest<V> nearest(V y) {
+  LOGITLOSS_INLINE Nearest<V> nearest(V y) {
     if constexpr (numbers == Numbers::normal) return Normal<11>::nearest<numbers>(y);
     static_assert(quick_error < 0x1.2p-43 && Normal<11>::error >= 2);
     using U = typename Unsigned<V>::type;
@@ -173,12 +173,12 @@ struct Float16 : Half<11, -14, 16>, Normal<11> {
     return {value, value, sum};
   }
   // Its exponent and fraction, put in the place of a float32's, are the value times 2^-112.
-  XENT_INLINE double load(Storage v) {
+  LOGITLOSS_INLINE double load(Storage v) {
     const uint32_t size = (v.bits & 0x7fffu) << 13, sign = uint32_t{v.bits & 0x8000u} << 16;
     const float finite = bit_cast<float>(size) * 0x1p112f, special = bit_cast<float>(size | 0x7f800000u);
     return bit_cast<float>(bit_cast<uint32_t>(size < 0x7c00u << 13 ? finite : special) | sign);
   }
-  XENT_INLINE Storage store(float y) {
+  LOGITLOSS_INLINE Storage store(float y) {
     const uint32_t bits = bit_cast<uint32_t>(y), sign = bits >> 16 & 0x8000u;
     const float size = bit_cast<float>(bits & 0x7fffffffu);
     const uint32_t finite = bit_cast<uint32_t>((size < 65536 ? size : 65536) * 0x1p-112f) >> 13;
@@ -186,4 +186,4 @@ struct Float16 : Half<11, -14, 16>, Normal<11> {
   }
 };
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

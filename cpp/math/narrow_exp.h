@@ -7,7 +7,7 @@
 
 #include "portable.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 // tools/coefficients/narrow_exp.sollya
 namespace narrow_exp_constants {
@@ -23,7 +23,7 @@ struct NarrowPower {
 };
 
 // For -709 <= t <= 0, or nan.
-XENT_INLINE NarrowPower narrow_exp(double t) {
+LOGITLOSS_INLINE NarrowPower narrow_exp(double t) {
   using namespace narrow_exp_constants;
   constexpr double shift = 0x1.8p52 + 1023;  // leaves k + 1023 in the low bits; 0, where k is -1023, is the scale 0
   const double k_bits = fma(t, log2_e, shift);
@@ -33,4 +33,4 @@ XENT_INLINE NarrowPower narrow_exp(double t) {
   return {fma(fma(fma(q45, r2, q23), r2, q01), r2, 1 + r), bit_cast<double>(bit_cast<uint64_t>(k_bits) << 52)};
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

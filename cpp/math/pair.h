@@ -7,43 +7,43 @@
 
 #include "portable.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 struct Pair {
   double hi, lo;
 };
 
-XENT_INLINE Pair fast_two_sum(double a, double b) {  // |a| >= |b| or a == 0
+LOGITLOSS_INLINE Pair fast_two_sum(double a, double b) {  // |a| >= |b| or a == 0
   const double s = a + b;
   return {s, (a - s) + b};
 }
 
-XENT_INLINE Pair two_sum(double a, double b) {
+LOGITLOSS_INLINE Pair two_sum(double a, double b) {
   const double s = a + b;
   const double t = s - a;
   return {s, (a - (s - t)) + (b - t)};
 }
 
-XENT_INLINE Pair two_product(double a, double b) {
+LOGITLOSS_INLINE Pair two_product(double a, double b) {
   const double p = a * b;
   return {p, fma(a, b, -p)};
 }
 
-XENT_INLINE Pair operator-(Pair a) { return {-a.hi, -a.lo}; }
+LOGITLOSS_INLINE Pair operator-(Pair a) { return {-a.hi, -a.lo}; }
 
-XENT_INLINE Pair operator+(Pair a, Pair b) {
+LOGITLOSS_INLINE Pair operator+(Pair a, Pair b) {
   const Pair hi = two_sum(a.hi, b.hi);
   const Pair lo = two_sum(a.lo, b.lo);
   const Pair s = fast_two_sum(hi.hi, hi.lo + lo.hi);
   return fast_two_sum(s.hi, s.lo + lo.lo);
 }
 
-XENT_INLINE Pair operator*(Pair a, Pair b) {
+LOGITLOSS_INLINE Pair operator*(Pair a, Pair b) {
   const Pair p = two_product(a.hi, b.hi);
   return fast_two_sum(p.hi, p.lo + fma(a.hi, b.lo, a.lo * b.hi));
 }
 
-XENT_INLINE Pair operator/(Pair a, Pair b) {
+LOGITLOSS_INLINE Pair operator/(Pair a, Pair b) {
   const double q = a.hi / b.hi;
   const Pair rest = a + -(Pair{q, 0} * b);
   const double r = rest.hi / b.hi;
@@ -52,4 +52,4 @@ XENT_INLINE Pair operator/(Pair a, Pair b) {
   return fast_two_sum(s.hi, s.lo + rest2.hi / b.hi);
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

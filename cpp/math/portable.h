@@ -8,25 +8,25 @@
 
 #ifdef _MSC_VER
 #include <math.h>
-#define XENT_INLINE static __forceinline
-#define XENT_NOINLINE static __declspec(noinline)
-#define XENT_RESTRICT __restrict
+#define LOGITLOSS_INLINE static __forceinline
+#define LOGITLOSS_NOINLINE static __declspec(noinline)
+#define LOGITLOSS_RESTRICT __restrict
 #else
-#define XENT_INLINE static inline __attribute__((always_inline))
-#define XENT_NOINLINE static __attribute__((noinline))
-#define XENT_RESTRICT __restrict__
+#define LOGITLOSS_INLINE static inline __attribute__((always_inline))
+#define LOGITLOSS_NOINLINE static __attribute__((noinline))
+#define LOGITLOSS_RESTRICT __restrict__
 #endif
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 #ifdef _MSC_VER
-XENT_INLINE double fma(double a, double b, double c) { return ::fma(a, b, c); }
+LOGITLOSS_INLINE double fma(double a, double b, double c) { return ::fma(a, b, c); }
 #else
-XENT_INLINE double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
+LOGITLOSS_INLINE double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 #endif
 
 template <class To, class From>
-XENT_INLINE To bit_cast(From from) {
+LOGITLOSS_INLINE To bit_cast(From from) {
   return __builtin_bit_cast(To, from);
 }
 
@@ -42,29 +42,29 @@ struct Unsigned<float> {
 
 constexpr double infinity = __builtin_huge_val(), nan = __builtin_nan("");
 
-XENT_INLINE double absolute(double x) { return bit_cast<double>(bit_cast<uint64_t>(x) & 0x7fffffffffffffffu); }
+LOGITLOSS_INLINE double absolute(double x) { return bit_cast<double>(bit_cast<uint64_t>(x) & 0x7fffffffffffffffu); }
 template <class V>
-XENT_INLINE V larger(V x, V y) {
+LOGITLOSS_INLINE V larger(V x, V y) {
   return x > y ? x : y;
 }
 template <class V>
-XENT_INLINE V smaller(V x, V y) {
+LOGITLOSS_INLINE V smaller(V x, V y) {
   return x < y ? x : y;
 }
 
-XENT_INLINE uint64_t or_masked(uint64_t a, uint64_t b, uint64_t mask) { return a | (b & mask); }
+LOGITLOSS_INLINE uint64_t or_masked(uint64_t a, uint64_t b, uint64_t mask) { return a | (b & mask); }
 // The larger of the upper halves, or the smaller of the lower ones; the other half of what they return means nothing.
-XENT_INLINE uint64_t larger_high(uint64_t a, uint64_t b) { return larger(a, b); }
-XENT_INLINE uint64_t smaller_low(uint64_t a, uint64_t b) {
+LOGITLOSS_INLINE uint64_t larger_high(uint64_t a, uint64_t b) { return larger(a, b); }
+LOGITLOSS_INLINE uint64_t smaller_low(uint64_t a, uint64_t b) {
   return smaller(static_cast<uint32_t>(a), static_cast<uint32_t>(b));
 }
 
 // c[0] + c[1] x + ... + c[9] x^9 by Estrin's scheme: its chain of dependent operations is four long, Horner's nine.
-XENT_INLINE double polynomial(const double (&c)[10], double x) {
+LOGITLOSS_INLINE double polynomial(const double (&c)[10], double x) {
   const double x2 = x * x, x4 = x2 * x2;
   const double c01 = fma(c[1], x, c[0]), c23 = fma(c[3], x, c[2]), c45 = fma(c[5], x, c[4]), c67 = fma(c[7], x, c[6]);
   const double c89 = fma(c[9], x, c[8]);
   return fma(fma(c89, x4, fma(c67, x2, c45)), x4, fma(c23, x2, c01));
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

@@ -1,8 +1,8 @@
 // softplus(-|x|) and sigmoid(-|x|) as doubles, with just enough digits to decide nearly every rounding to 24 bits.
 //
 // Claim: quick softplus and sigmoid have a relative error below 2^-43 for |x| <= 512.
-// Method: that of exp.h and tail.h with shorter polynomials and no low parts. Where a rounding stays open, about once in
-// 2^18 float32 elements, tail.h decides. Polynomials one degree shorter leave so many open that they are slower.
+// Method: that of exp.h and tail.h with shorter polynomials and no low parts. Where a rounding stays open, about once
+// in 2^18 float32 elements, tail.h decides. Polynomials one degree shorter leave so many open that they are slower.
 #pragma once
 
 #include "exp.h"
@@ -10,7 +10,7 @@
 #include "tail.h"
 #include "vectors.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 // tools/coefficients/quick.sollya
 namespace quick_constants {
@@ -27,7 +27,7 @@ constexpr double Q[7] = {  // relative error of 2 s + s^3 Q(s^2) on 0 <= s <= 1/
 //
 // c[0] + c[1] x + ... by Horner's scheme: many elements are under way at a time, so the fewest operations win.
 template <int first = 0, int n, class V>
-XENT_INLINE V horner(const double (&c)[n], const V& x) {
+LOGITLOSS_INLINE V horner(const double (&c)[n], const V& x) {
   if constexpr (first == n - 1)
     return c[first];
   else
@@ -35,7 +35,7 @@ XENT_INLINE V horner(const double (&c)[n], const V& x) {
 }
 
 template <class V>
-XENT_INLINE V quick_power(const V& size) {  // exp(-size), 0 <= size <= near_limit
+LOGITLOSS_INLINE V quick_power(const V& size) {  // exp(-size), 0 <= size <= near_limit
   constexpr double shift = 0x1.8p52;
   const V k_bits = fma(size, -exp_constants::log2_e, shift);
   const V r = fma(shift - k_bits, quick_constants::ln2, -size);
@@ -43,19 +43,19 @@ XENT_INLINE V quick_power(const V& size) {  // exp(-size), 0 <= size <= near_lim
 }
 
 template <class V>
-XENT_INLINE V quick_sigmoid(const V& u) {
+LOGITLOSS_INLINE V quick_sigmoid(const V& u) {
   return u / (1 + u);
 }
 
 template <class V>
-XENT_INLINE V quick_s(const V& u) {
+LOGITLOSS_INLINE V quick_s(const V& u) {
   return u / (2 + u);
 }
 
 template <class V>
-XENT_INLINE V quick_softplus(const V& s) {
+LOGITLOSS_INLINE V quick_softplus(const V& s) {
   const V y = s * s;
   return s * fma(y, horner(quick_constants::Q, y), 2);
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

@@ -14,7 +14,7 @@
 #include "pair.h"
 #include "tail.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 struct Estimate {
   double value, size;  // size: that of the terms, which the error is relative to
@@ -35,49 +35,49 @@ constexpr double narrow_error = 0x1p-49, wide_error = 0x1p-56;
 // The rounded value of an estimate with that error. If it is open, the full tail decides after the quick one, and
 // sigmoid_cross_entropy_exact.h after the full one.
 template <class Format, bool quick = false>
-XENT_INLINE auto decide(Estimate e, double error = Format::narrow ? narrow_error : wide_error) {
+LOGITLOSS_INLINE auto decide(Estimate e, double error = Format::narrow ? narrow_error : wide_error) {
   return Format::template round_within<quick>(e.value, e.size, error);
 }
 
 template <class Format, bool quick = false>
-XENT_INLINE Decision<typename Format::Result> decide(Sure e, double = 0) {
+LOGITLOSS_INLINE Decision<typename Format::Result> decide(Sure e, double = 0) {
   return {e.value, 0};
 }
 
 template <bool near = false>
-XENT_INLINE Pair one_minus(double z) {
+LOGITLOSS_INLINE Pair one_minus(double z) {
   return near ? fast_two_sum(1, -z) : two_sum(1, -z);
 }
 
 // h + l, where h may be infinite.
 template <bool near = false>
-XENT_INLINE double last_sum(double h, double l) {
+LOGITLOSS_INLINE double last_sum(double h, double l) {
   return near || absolute(h) < infinity ? h + l : h;
 }
 
 // Of a narrow format or a hard label, for a V that is double or Vector.
 template <class V>
-XENT_INLINE V narrow_line(V x, V z) {  // x a, rounded once
+LOGITLOSS_INLINE V narrow_line(V x, V z) {  // x a, rounded once
   return fma(-x, z, x > 0 ? x : V{});
 }
 template <class V>
-XENT_INLINE V narrow_side(V x, V z) {  // a
+LOGITLOSS_INLINE V narrow_side(V x, V z) {  // a
   return (x > 0 ? V{} + 1 : V{}) - z;
 }
 template <class V>
-XENT_INLINE V narrow_gradient(V x, V a, V sigmoid) {
+LOGITLOSS_INLINE V narrow_gradient(V x, V a, V sigmoid) {
   return a + (x > 0 ? -sigmoid : sigmoid);
 }
 template <class V>
-XENT_INLINE V narrow_hessian(V sigmoid) {
+LOGITLOSS_INLINE V narrow_hessian(V sigmoid) {
   return fma(-sigmoid, sigmoid, sigmoid);
 }
 
-// near: |x| <= near_limit, and in float64 z in [0, 1] and 1 <= n <= 2^64. Then 0 * inf is no case, and what is above 2^-804
-// not subnormal; without a weight nothing is infinite and the terms of a loss have one sign.
+// near: |x| <= near_limit, and in float64 z in [0, 1] and 1 <= n <= 2^64. Then 0 * inf is no case, and what is above
+// 2^-804 not subnormal; without a weight nothing is infinite and the terms of a loss have one sign.
 // hard: near, and z is 0 or 1. Then x a is exact, and the terms of a gradient do not cancel.
 template <class Format, bool weighted, bool near, bool hard = false>
-XENT_INLINE auto loss(Element e, const Tail& tail) {
+LOGITLOSS_INLINE auto loss(Element e, const Tail& tail) {
   const bool positive = e.x > 0;
   if constexpr (Format::narrow && near && !weighted) {
     const double xa = narrow_line(e.x, e.z);
@@ -108,7 +108,7 @@ XENT_INLINE auto loss(Element e, const Tail& tail) {
 }
 
 template <class Format, bool near = false, bool hard = false>
-XENT_INLINE auto gradient(Element e, const Tail& tail) {
+LOGITLOSS_INLINE auto gradient(Element e, const Tail& tail) {
   const double inverse = 1 / e.n;
   if constexpr (Format::narrow) {
     const double a = narrow_side(e.x, e.z);
@@ -135,7 +135,7 @@ XENT_INLINE auto gradient(Element e, const Tail& tail) {
 }
 
 template <class Format>
-XENT_INLINE auto hessian(const Tail& tail) {
+LOGITLOSS_INLINE auto hessian(const Tail& tail) {
   const Pair p = tail.sigmoid;
   if constexpr (Format::narrow) {
     const double value = narrow_hessian(p.hi);
@@ -146,4 +146,4 @@ XENT_INLINE auto hessian(const Tail& tail) {
   }
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

@@ -10,19 +10,19 @@
 #include "pair.h"
 #include "sigmoid_cross_entropy.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
-XENT_INLINE Pair reciprocal(int n) { return Pair{1, 0} / Pair{double(n), 0}; }
+LOGITLOSS_INLINE Pair reciprocal(int n) { return Pair{1, 0} / Pair{double(n), 0}; }
 
 // exp(r) - 1 for |r| <= 0.35, relative to r. 0.35^26 / 27! < 2^-130.
-XENT_NOINLINE Pair exp_minus_one(Pair r) {
+LOGITLOSS_NOINLINE Pair exp_minus_one(Pair r) {
   Pair sum{1, 0};
   for (int n = 26; n > 1; --n) sum = Pair{1, 0} + r * reciprocal(n) * sum;
   return r * sum;
 }
 
 // log(1 + u) = 2 atanh(s) for 0 <= u <= 1, s = u / (2 + u) <= 1/3. 9^-34 < 2^-107.
-XENT_NOINLINE Pair log_one_plus(Pair u) {
+LOGITLOSS_NOINLINE Pair log_one_plus(Pair u) {
   const Pair s = u / (Pair{2, 0} + u), y = s * s;
   Pair sum = reciprocal(69);
   for (int n = 67; n > 0; n -= 2) sum = reciprocal(n) + y * sum;
@@ -64,7 +64,7 @@ struct Expansion {
 
 // hi + lo to the format. Rounding to odd first makes the second rounding harmless: a double has two digits to spare.
 template <class Format>
-XENT_INLINE double round_once(Pair a) {
+LOGITLOSS_INLINE double round_once(Pair a) {
   const auto bits = bit_cast<uint64_t>(a.hi);
   if (!Format::narrow || a.lo == 0 || (bits & 1)) return Format::round(a.hi);
   return Format::round(bit_cast<double>((a.lo > 0) == (a.hi > 0) ? bits + 1 : bits - 1));
@@ -77,7 +77,7 @@ struct Tiny {
 };
 
 template <class Format>
-XENT_NOINLINE Tiny exp_of_minus(double size) {
+LOGITLOSS_NOINLINE Tiny exp_of_minus(double size) {
   const double floor = Format::narrow ? 700 : 760;
   const double t = -smaller(size, floor);
   const Reduced n = nearest_multiple_of_ln2(t);
@@ -89,11 +89,11 @@ XENT_NOINLINE Tiny exp_of_minus(double size) {
   return {{e.hi * power, e.lo * power}, size == infinity ? 0 : tiny ? 0x1p-256 : 1};
 }
 
-XENT_INLINE Pair scaled(Pair a, double scale) { return {a.hi * scale, a.lo * scale}; }
+LOGITLOSS_INLINE Pair scaled(Pair a, double scale) { return {a.hi * scale, a.lo * scale}; }
 
 // a * unit to the format. Where the product of hi is a subnormal double, it was rounded without lo: lo decides a tie.
 template <class Format>
-XENT_INLINE double round_scaled(Pair a, double unit) {
+LOGITLOSS_INLINE double round_scaled(Pair a, double unit) {
   const double value = a.hi * unit;
   if (Format::narrow || unit == 1 || absolute(value) >= 0x1p-1022) return round_once<Format>(scaled(a, unit));
   const double rest = a.hi - value * (1 / unit), half = 0x1p-1074 * (0.5 / unit);
@@ -103,7 +103,7 @@ XENT_INLINE double round_scaled(Pair a, double unit) {
 }
 
 template <class Format, bool weighted>
-XENT_NOINLINE double exact_loss(Element e) {
+LOGITLOSS_NOINLINE double exact_loss(Element e) {
   const Tiny u = exp_of_minus<Format>(absolute(e.x));
   const Pair negatives = one_minus(e.z), positives = weighted ? two_product(e.w, e.z) : Pair{e.z, 0};
   const Pair a = e.x > 0 ? negatives : -positives;
@@ -120,7 +120,7 @@ XENT_NOINLINE double exact_loss(Element e) {
 }
 
 template <class Format>
-XENT_NOINLINE double exact_gradient(Element e) {
+LOGITLOSS_NOINLINE double exact_gradient(Element e) {
   const double size = absolute(e.x);
   Expansion sum;
   double unit = 0.25;
@@ -148,11 +148,11 @@ XENT_NOINLINE double exact_gradient(Element e) {
 }
 
 template <class Format>
-XENT_NOINLINE double exact_hessian(Element e) {
+LOGITLOSS_NOINLINE double exact_hessian(Element e) {
   const Tiny u = exp_of_minus<Format>(absolute(e.x));
   const Pair v = scaled(u.value, u.scale);
   const Pair p = v / (Pair{1, 0} + v);
   return round_once<Format>(p * (Pair{1, 0} + -p));
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

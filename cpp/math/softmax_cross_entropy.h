@@ -16,11 +16,11 @@
 #include "portable.h"
 #include "tail.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 // exp(x - m) for x <= m, where every x is finite and at most 700 below m (calm), or anywhere; nan passes.
 template <bool calm>
-XENT_INLINE double narrow_power(double x, double m) {
+LOGITLOSS_INLINE double narrow_power(double x, double m) {
   constexpr double least = -709;
   const double d = x - m;
   const NarrowPower power = narrow_exp(calm ? d : larger(least, d));
@@ -33,7 +33,7 @@ constexpr double softmax_unit = wide ? 0x1p128 : 1;
 
 // exp(x - m) in units, for x <= m.
 template <bool wide>
-XENT_INLINE Pair softmax_power(double x, double m) {
+LOGITLOSS_INLINE Pair softmax_power(double x, double m) {
   if constexpr (!wide) return {narrow_power<false>(x, m), 0};
   constexpr double least = -760;
   const Pair d = two_sum(x, -m);
@@ -45,7 +45,7 @@ XENT_INLINE Pair softmax_power(double x, double m) {
 
 // z (m - x), where 0 * inf = 0 and the largest class has no distance, also at infinity.
 template <bool wide>
-XENT_INLINE Pair softmax_distance(double x, double z, double m) {
+LOGITLOSS_INLINE Pair softmax_distance(double x, double z, double m) {
   if (z == 0 || x == m) return {0, 0};
   const Pair d = two_sum(m, -x);
   const double h = z * d.hi;
@@ -54,7 +54,7 @@ XENT_INLINE Pair softmax_distance(double x, double z, double m) {
 }
 
 // log(1 + r) for r >= 0.
-XENT_INLINE Pair log_one_plus_sum(Pair r) {
+LOGITLOSS_INLINE Pair log_one_plus_sum(Pair r) {
   // 1 + r = 2^k f with f in [3/4, 3/2); for k = 0 the fraction f - 1 is r itself, and keeps its relative accuracy.
   const Pair one = two_sum(1, r.hi);
   const double shifted = one.hi * (4.0 / 3);
@@ -74,4 +74,4 @@ XENT_INLINE Pair log_one_plus_sum(Pair r) {
   return {head.hi, head.lo + fma(k, exp_constants::ln2_tail, l.lo)};
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

@@ -10,7 +10,7 @@
 #include "pair.h"
 #include "portable.h"
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 // tools/coefficients/log1p.sollya
 constexpr double log1p_Q[10] = {  // relative error of 2 s + s^3 Q(s^2) on 0 <= s <= 1/3: 2^-59.3
@@ -29,12 +29,12 @@ constexpr double near_limit = 512;  // exp(-near_limit) is far from all subnorma
 // and the results scaled once: a subnormal number has no room for a relative error. Otherwise any positive number that
 // small will do.
 template <bool subnormal>
-XENT_INLINE bool lifted(double x) {
+LOGITLOSS_INLINE bool lifted(double x) {
   return subnormal && absolute(x) > 700;
 }
 
 template <bool subnormal>
-XENT_INLINE Pair power(double x) {  // u
+LOGITLOSS_INLINE Pair power(double x) {  // u
   constexpr double least = subnormal ? -760 : -700;
   const double size = absolute(x);
   const Pair u = exp(-size < least ? least : -size, lifted<subnormal>(x) ? 128 : 0);  // nan passes
@@ -46,7 +46,7 @@ struct Quotients {
 };
 
 template <bool subnormal>
-XENT_INLINE Quotients quotients(double x, Pair u) {
+LOGITLOSS_INLINE Quotients quotients(double x, Pair u) {
   const double scale = lifted<subnormal>(x) ? 0x1p-128 : 1;
   const double w = u.hi * scale, w_lo = u.lo * scale;
   const Pair one = fast_two_sum(1, w), two = fast_two_sum(2, w);
@@ -61,7 +61,7 @@ XENT_INLINE Quotients quotients(double x, Pair u) {
 }
 
 template <bool subnormal>
-XENT_INLINE Pair softplus(double x, Pair s) {
+LOGITLOSS_INLINE Pair softplus(double x, Pair s) {
   const double scale = lifted<subnormal>(x) ? 0x1p-128 : 1;
   const double y = (s.hi * scale) * (s.hi * scale);
   const double cubic = y * polynomial(log1p_Q, y);
@@ -71,9 +71,9 @@ XENT_INLINE Pair softplus(double x, Pair s) {
 }
 
 template <bool subnormal>
-XENT_INLINE Tail tail(double x) {
+LOGITLOSS_INLINE Tail tail(double x) {
   const Quotients q = quotients<subnormal>(x, power<subnormal>(x));
   return {softplus<subnormal>(x, q.s), q.sigmoid};
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

@@ -1,7 +1,8 @@
 // Doubles that take every step together: the vectors of a processor, and several of them side by side.
 //
-// A processor looks ahead a few hundred instructions only, and finds too little to do where one long chain of operations,
-// each waiting for the one before, follows another. Several chains that take their steps in turn leave it no gap.
+// A processor looks ahead a few hundred instructions only, and finds too little to do where one long chain of
+// operations, each waiting for the one before, follows another. Several chains that take their steps in turn leave it
+// no gap.
 #pragma once
 
 #include "portable.h"
@@ -12,7 +13,7 @@
 #include <arm_neon.h>
 #endif
 
-namespace XENT_NAMESPACE {
+namespace LOGITLOSS_NAMESPACE {
 
 #ifdef __GNUC__
 #if defined(__AVX512F__)
@@ -33,7 +34,7 @@ struct Unsigned<Vector> {
   using type = VectorBits;
 };
 
-XENT_INLINE Vector fma(Vector a, Vector b, Vector c) {
+LOGITLOSS_INLINE Vector fma(Vector a, Vector b, Vector c) {
 #if defined(__AVX512F__)
   return _mm512_fmadd_pd(a, b, c);
 #elif defined(__AVX2__)
@@ -45,10 +46,10 @@ XENT_INLINE Vector fma(Vector a, Vector b, Vector c) {
   return c;
 #endif
 }
-XENT_INLINE Vector absolute(Vector x) { return bit_cast<Vector>(bit_cast<VectorBits>(x) & 0x7fffffffffffffffu); }
-XENT_INLINE VectorFloats to_floats(Vector x) { return __builtin_convertvector(x, VectorFloats); }
+LOGITLOSS_INLINE Vector absolute(Vector x) { return bit_cast<Vector>(bit_cast<VectorBits>(x) & 0x7fffffffffffffffu); }
+LOGITLOSS_INLINE VectorFloats to_floats(Vector x) { return __builtin_convertvector(x, VectorFloats); }
 
-XENT_INLINE VectorBits or_masked(VectorBits a, VectorBits b, VectorBits mask) {
+LOGITLOSS_INLINE VectorBits or_masked(VectorBits a, VectorBits b, VectorBits mask) {
 #if defined(__AVX512F__)
   return reinterpret_cast<VectorBits>(_mm512_ternarylogic_epi64(
       reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b), reinterpret_cast<__m512i>(mask), 0xf8));
@@ -56,11 +57,11 @@ XENT_INLINE VectorBits or_masked(VectorBits a, VectorBits b, VectorBits mask) {
   return a | (b & mask);
 #endif
 }
-XENT_INLINE VectorBits larger_high(VectorBits a, VectorBits b) {
+LOGITLOSS_INLINE VectorBits larger_high(VectorBits a, VectorBits b) {
   const auto x = bit_cast<VectorWords>(a), y = bit_cast<VectorWords>(b);
   return bit_cast<VectorBits>(x > y ? x : y);
 }
-XENT_INLINE VectorBits smaller_low(VectorBits a, VectorBits b) {
+LOGITLOSS_INLINE VectorBits smaller_low(VectorBits a, VectorBits b) {
   const auto x = bit_cast<VectorWords>(a), y = bit_cast<VectorWords>(b);
   return bit_cast<VectorBits>(x < y ? x : y);
 }
@@ -69,12 +70,12 @@ constexpr int vector_lanes = 1;
 using Vector = double;
 using VectorBits = uint64_t;
 using VectorFloatBits = uint32_t;
-XENT_INLINE float to_floats(double x) { return static_cast<float>(x); }
+LOGITLOSS_INLINE float to_floats(double x) { return static_cast<float>(x); }
 #endif
 
 // The sum of `first` and all lanes.
 template <class V, class T>
-XENT_INLINE T add_lanes(V vector, T first) {
+LOGITLOSS_INLINE T add_lanes(V vector, T first) {
   T lanes[vector_lanes];
   memcpy(lanes, &vector, sizeof lanes);
   for (T lane : lanes) first += lane;
@@ -83,7 +84,7 @@ XENT_INLINE T add_lanes(V vector, T first) {
 
 // The bits that any lane has.
 template <class T = uint64_t, class U>
-XENT_INLINE T any(U bits) {
+LOGITLOSS_INLINE T any(U bits) {
   T lanes[vector_lanes], all = 0;
   memcpy(lanes, &bits, sizeof lanes);
   for (T lane : lanes) all |= lane;
@@ -91,13 +92,13 @@ XENT_INLINE T any(U bits) {
 }
 
 // The smallest low half, and the largest upper half, of all lanes.
-XENT_INLINE uint32_t smallest_low(VectorBits bits) {
+LOGITLOSS_INLINE uint32_t smallest_low(VectorBits bits) {
   uint64_t lanes[vector_lanes], least = ~uint64_t{0};
   memcpy(lanes, &bits, sizeof lanes);
   for (uint64_t lane : lanes) least = smaller(least, lane & 0xffffffffu);
   return static_cast<uint32_t>(least);
 }
-XENT_INLINE uint32_t largest_high(VectorBits bits) {
+LOGITLOSS_INLINE uint32_t largest_high(VectorBits bits) {
   uint64_t lanes[vector_lanes], most = 0;
   memcpy(lanes, &bits, sizeof lanes);
   for (uint64_t lane : lanes) most = larger(most, lane >> 32);
@@ -106,15 +107,15 @@ XENT_INLINE uint32_t largest_high(VectorBits bits) {
 
 // x times 2^k, where k sits in the low bits of the mantissa of `k_bits`; both are normal numbers.
 template <class V>
-XENT_INLINE V times_power_of_two(V x, V k_bits) {
+LOGITLOSS_INLINE V times_power_of_two(V x, V k_bits) {
   using U = typename Unsigned<V>::type;
   return bit_cast<V>(bit_cast<U>(x) + (bit_cast<U>(k_bits) << 52));
 }
 
 #ifdef __GNUC__
-#define XENT_EACH_CHAIN _Pragma("GCC unroll 4") for (int j = 0; j < chains; ++j)
+#define LOGITLOSS_EACH_CHAIN _Pragma("GCC unroll 4") for (int j = 0; j < chains; ++j)
 #else
-#define XENT_EACH_CHAIN for (int j = 0; j < chains; ++j)
+#define LOGITLOSS_EACH_CHAIN for (int j = 0; j < chains; ++j)
 #endif
 
 constexpr int chains = 4, side_by_side = chains * vector_lanes;
@@ -123,51 +124,51 @@ struct Doubles {
   Vector v[chains];
 
   Doubles() = default;
-  Doubles(double all) { XENT_EACH_CHAIN v[j] = Vector{} + all; }
+  Doubles(double all) { LOGITLOSS_EACH_CHAIN v[j] = Vector{} + all; }
 };
 
 template <class F, class... From>
-XENT_INLINE Doubles each(F f, const From&... from) {
+LOGITLOSS_INLINE Doubles each(F f, const From&... from) {
   Doubles to;
-  XENT_EACH_CHAIN to.v[j] = f(from.v[j]...);
+  LOGITLOSS_EACH_CHAIN to.v[j] = f(from.v[j]...);
   return to;
 }
 
-XENT_INLINE Doubles operator+(const Doubles& a, const Doubles& b) {
+LOGITLOSS_INLINE Doubles operator+(const Doubles& a, const Doubles& b) {
   return each([](Vector x, Vector y) { return x + y; }, a, b);
 }
-XENT_INLINE Doubles operator-(const Doubles& a, const Doubles& b) {
+LOGITLOSS_INLINE Doubles operator-(const Doubles& a, const Doubles& b) {
   return each([](Vector x, Vector y) { return x - y; }, a, b);
 }
-XENT_INLINE Doubles operator*(const Doubles& a, const Doubles& b) {
+LOGITLOSS_INLINE Doubles operator*(const Doubles& a, const Doubles& b) {
   return each([](Vector x, Vector y) { return x * y; }, a, b);
 }
-XENT_INLINE Doubles operator/(const Doubles& a, const Doubles& b) {
+LOGITLOSS_INLINE Doubles operator/(const Doubles& a, const Doubles& b) {
   return each([](Vector x, Vector y) { return x / y; }, a, b);
 }
-XENT_INLINE Doubles operator-(const Doubles& a) {
+LOGITLOSS_INLINE Doubles operator-(const Doubles& a) {
   return each([](Vector x) { return -x; }, a);
 }
-XENT_INLINE Doubles fma(const Doubles& a, const Doubles& b, const Doubles& c) {
+LOGITLOSS_INLINE Doubles fma(const Doubles& a, const Doubles& b, const Doubles& c) {
   return each([](Vector x, Vector y, Vector z) { return fma(x, y, z); }, a, b, c);
 }
-XENT_INLINE Doubles times_power_of_two(const Doubles& a, const Doubles& k_bits) {
+LOGITLOSS_INLINE Doubles times_power_of_two(const Doubles& a, const Doubles& k_bits) {
   return each([](Vector x, Vector k) { return times_power_of_two(x, k); }, a, k_bits);
 }
 
-XENT_INLINE Doubles load(const double* from) {
+LOGITLOSS_INLINE Doubles load(const double* from) {
   Doubles to;
-  XENT_EACH_CHAIN memcpy(&to.v[j], from + j * vector_lanes, sizeof to.v[j]);
+  LOGITLOSS_EACH_CHAIN memcpy(&to.v[j], from + j * vector_lanes, sizeof to.v[j]);
   return to;
 }
-XENT_INLINE void store(const Doubles& from, double* to) {
-  XENT_EACH_CHAIN memcpy(to + j * vector_lanes, &from.v[j], sizeof from.v[j]);
+LOGITLOSS_INLINE void store(const Doubles& from, double* to) {
+  LOGITLOSS_EACH_CHAIN memcpy(to + j * vector_lanes, &from.v[j], sizeof from.v[j]);
 }
-XENT_INLINE void store(const Doubles& from, float* to) {
-  XENT_EACH_CHAIN {
+LOGITLOSS_INLINE void store(const Doubles& from, float* to) {
+  LOGITLOSS_EACH_CHAIN {
     const auto floats = to_floats(from.v[j]);
     memcpy(to + j * vector_lanes, &floats, sizeof floats);
   }
 }
 
-}  // namespace XENT_NAMESPACE
+}  // namespace LOGITLOSS_NAMESPACE

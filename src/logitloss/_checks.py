@@ -1,0 +1,293 @@
+"""What the public functions accept. Every error sentence of theirs stands here."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _dispatch
+
+# NumPy's numbers of types; the characters they are made of have been taken by types of other packages too.
+_LOGITS = frozenset(np.dtype(c).num for c in "efd")
+_INTEGERS = frozenset(np.dtype(c).num for c in "bBhHiIlLqQ")
+_LABELS = _LOGITS | _INTEGERS | {np.dtype("?").num}
+
+
+def named(sentinel: Any, name: str | None) -> None:
+    """Refuse positional arguments: frameworks disagree on the order, and a swap would be silent."""
+    if sentinel is not None:
+        raise ValueError(
+            prefix(name) + "only named arguments are accepted (labels=..., logits=..., ...), got a positional one. "
+            "Frameworks disagree on the order, so write the names."
+        )
+
+
+def pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
+    """Return labels and logits as arrays of equal shape and known dtypes, ready for a ufunc."""
+    # The common case first: half of a small call's time would go into asking one by one.
+    if not (type(logits) is type(labels) is np.ndarray and logits.dtype.num in _LOGITS and labels.dtype.num in _LABELS):
+        labels, logits = _both(labels, logits, name)
+    if logits.shape != labels.shape:
+        same_shape(labels.shape, logits.shape, name)
+    return labels, logits
+
+
+def same_shape(labels: Any, logits: Any, name: str | None = None) -> None:
+    """Refuse shapes that differ: (n,) against (n, 1) would silently make (n, n)."""
+    if tuple(logits) != tuple(labels):
+        raise ValueError(
+            prefix(name) + f"logits and labels must have the same shape, got {tuple(logits)} and {tuple(labels)}. "
+            "Reshape one, or use logitloss.ufuncs for broadcasting."
+        )
+
+
+def softmax_pair(labels: Any, logits: Any, axis: Any, name: str | None = None) -> tuple[Any, Any, int]:
+    """Return labels of the shape of logits, logits, and the axis of the classes."""
+    labels, logits = _both(labels, logits, name)
+    axis = softmax_shapes(labels.shape, logits.shape, axis, name)
+    if labels.shape != logits.shape:
+        labels = np.broadcast_to(labels, logits.shape)
+    return labels, logits, axis
+
+
+def softmax_shapes(labels: Any, logits: Any, axis: Any, name: str | None = None) -> int:
+    """Return the axis of the classes, of shapes that fit each other."""
+    labels, logits = tuple(labels), tuple(logits)
+    try:
+        axis = operator.index(axis)
+        valid = -len(logits) <= axis < len(logits)
+    except TypeError:
+        valid = False
+    if not logits:
+        raise ValueError(prefix(name) + "logits must have an axis of classes, got shape (). Pass one logit per class.")
+    if not valid:
+        raise ValueError(
+            prefix(name) + f"axis must be an integer from {-len(logits)} to {len(logits) - 1} for logits of shape "
+            f"{logits}, got {axis!r}. Pass the axis of the classes."
+        )
+    _classes(logits, axis, name)
+    if not fits(labels, logits):
+        raise ValueError(
+            prefix(name) + "labels must have the shape of logits, or broadcast to it without enlarging it, got "
+            f"{labels} for logits of shape {logits}. Reshape the labels."
+        )
+    return axis
+
+
+def axes_once(axes: tuple[int, ...]) -> None:
+    """Refuse several axes of the classes of which two are the same."""
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"axis must name each axis of the classes once, got {axes}. Leave out what is repeated.")
+
+
+def sparse_pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
+    """Return class indices as int64, each of them a class, and logits."""
+    labels, logits = _both(labels, logits, name, indices=True)
+    sparse_shapes(labels.shape, logits.shape, name)
+    if isinstance(labels, np.ndarray):
+        known_classes(labels, logits.shape[-1], name)
+        labels = labels.astype(np.int64, copy=False)
+    return labels, logits
+
+
+def sparse_shapes(labels: Any, logits: Any, name: str | None = None) -> None:
+    """Refuse labels that are not one for each row of logits, and rows of no class."""
+    labels, logits = tuple(labels), tuple(logits)
+    if not logits or labels != logits[:-1]:
+        raise ValueError(
+            prefix(name) + "labels must have the shape of logits without its last axis, the classes: "
+            f"got logits of shape {logits} and labels of shape {labels}. Reshape one."
+        )
+    _classes(logits, -1, name)
+
+
+def known_classes(labels: np.ndarray, classes: int, name: str | None = None) -> None:
+    """Refuse the first label that is no class."""
+    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
+        index = np.unravel_index(np.argmax((labels < 0) | (labels >= classes)), labels.shape)
+        where = f"labels[{', '.join(map(str, index))}]" if index else "labels"
+        raise ValueError(
+            prefix(name) + f"labels must be class indices from 0 to {classes - 1}, got {labels[index]} at {where}. "
+            "Correct it, or drop the row."
+        )
+
+
+def _both(labels: Any, logits: Any, name: str | None, indices: bool = False) -> tuple[Any, Any]:
+    provided(labels, logits, name)
+    logits = _array("logits", logits, name)
+    labels = _array("labels", labels, name)
+    dtypes(labels, logits, name, indices)
+    return labels, logits
+
+
+def dtypes(labels: Any, logits: Any, name: str | None = None, indices: bool = False) -> None:
+    """Refuse logits that are no float of the kernels, and labels that are no numbers, or no integers as ``indices``."""
+    _dtype("logits", logits, _LOGITS, "float16, bfloat16, float32 or float64", name, "numpy.float32")
+    if indices:
+        _dtype("labels", labels, _INTEGERS, "integer class indices", name, "numpy.int64")
+    else:
+        _dtype("labels", labels, _LABELS, "a float of at most 64 bits, an integer or bool", name)
+
+
+def provided(labels: Any, logits: Any, name: str | None = None) -> None:
+    """Refuse a missing argument."""
+    if labels is None or logits is None:
+        missing = " and ".join(k for k, v in (("labels", labels), ("logits", logits)) if v is None)
+        raise ValueError(prefix(name) + f"both labels and logits must be provided, {missing} missing. Pass both.")
+
+
+def _classes(shape: tuple[int, ...], axis: int, name: str | None) -> None:
+    if shape[axis] == 0:
+        raise ValueError(
+            prefix(name) + f"logits must have at least one class, got shape {shape} with none along axis {axis}. "
+            "A softmax over nothing is not defined."
+        )
+
+
+def fits(shape: Sequence[int], into: Sequence[int]) -> bool:
+    """Whether a shape broadcasts to another without enlarging it. Plain Python: traced shapes are no integers.
+
+    A dimension that is None is not known, and fits.
+    """
+    pairs = zip(reversed(shape), reversed(into), strict=False)
+    return len(shape) <= len(into) and all(own in (1, None) or other in (own, None) for own, other in pairs)
+
+
+def numpy_only(labels: Any, logits: Any) -> None:
+    """Refuse what is not a NumPy array, for functions that reduce."""
+    for argument, value in (("logits", logits), ("labels", labels)):
+        if not isinstance(value, np.ndarray):
+            raise TypeError(
+                f"{argument} must be a NumPy array to be summed, got {_described(value)}. "
+                "Convert it with numpy.asarray, or sum the parts with logitloss.ExactSum."
+            )
+
+
+def pos_weight(value: Any, logits: Any, name: str | None) -> Any:
+    """Return the weight of the positive class as float64, broadcastable to the logits without enlarging them."""
+    weight = _array("pos_weight", value, name)
+    pos_weight_fits(weight, logits, name)
+    return weight.astype(np.float64)
+
+
+def pos_weight_fits(weight: Any, logits: Any, name: str | None = None) -> None:
+    """Refuse a weight of the positive class that is no number or would enlarge the logits."""
+    _dtype("pos_weight", weight, _LABELS, "a float of at most 64 bits, an integer or bool", name)
+    weight_fits(weight.shape, logits.shape, name)
+
+
+def weight_fits(weight: Any, logits: Any, name: str | None = None) -> None:
+    """Refuse a weight of the positive class that would enlarge the logits."""
+    weight, logits = tuple(weight), tuple(logits)
+    if not fits(weight, logits):
+        raise ValueError(
+            prefix(name) + "pos_weight must broadcast to the shape of logits without enlarging it, "
+            f"got {weight} for logits of shape {logits}. Pass a scalar or one weight per last axis."
+        )
+
+
+def mask_fits(mask: Any, logits: Any) -> None:
+    """Refuse a mask that would enlarge the logits."""
+    if not fits(tuple(mask), tuple(logits)):
+        raise ValueError(
+            "where must broadcast to the shape of logits, with or without the axis of the classes, and not enlarge it, "
+            f"got {tuple(mask)} for logits of shape {tuple(logits)}. Reshape it."
+        )
+
+
+def no_out(out: Any) -> None:
+    """Refuse a place for the gradient: the arrays of some frameworks cannot be written to."""
+    if out is not None:
+        raise TypeError(
+            f"out must be None for arrays that cannot be written to, got {_described(out)}. "
+            "Take the gradient that is returned."
+        )
+
+
+def traced(function: str) -> TypeError:
+    """Return the error of a function that needs values, called where none are known."""
+    return TypeError(
+        f"{function} adds up values, which arrays being traced do not have. Call it outside the transformed function, "
+        "or sum the losses there."
+    )
+
+
+def gradient_out(out: Any, logits: np.ndarray) -> np.ndarray:
+    """Return the array that takes the gradient: ``out``, or a new one."""
+    dtype = logits.dtype.newbyteorder("=")
+    if out is None:
+        return np.empty_like(logits, dtype=dtype, subok=False)
+    if not isinstance(out, np.ndarray) or out.dtype != dtype:
+        got = out.dtype if isinstance(out, np.ndarray) else _described(out)
+        raise TypeError(
+            f"out must be a NumPy array of dtype {dtype}, that of logits, got {got}. Allocate it like logits."
+        )
+    if out.shape != logits.shape or not out.flags.writeable:
+        raise ValueError(
+            f"out must be a writeable array of shape {logits.shape}, that of logits, got "
+            f"{'' if out.flags.writeable else 'a read-only one of '}shape {out.shape}. Use numpy.empty_like(logits)."
+        )
+    return out
+
+
+def summable(values: Any) -> np.ndarray:
+    """Return values as an array of a dtype that float64 holds."""
+    array = _array("values", values, None)
+    if not isinstance(array, np.ndarray):
+        raise TypeError(
+            f"values must be a NumPy array or a list, got {_described(array)}. Convert it with numpy.asarray."
+        )
+    _dtype("values", array, _LABELS, "a float of at most 64 bits, an integer or bool", None)
+    return array
+
+
+def _array(argument: str, value: Any, name: str | None) -> Any:
+    for part in value if isinstance(value, (list, tuple)) else (value,):
+        if isinstance(part, np.ma.MaskedArray):  # NumPy would drop the masks of a list's arrays
+            advice = "Pass value.compressed(), or value.filled() with values of your choice."
+            raise _no_array(argument, part, name, advice)
+    if _dispatch.is_numpy(value):
+        try:
+            return np.asanyarray(value)
+        except (ValueError, OverflowError) as error:
+            raise no_numbers(argument, name, error) from None
+    if _dispatch.takes_ufuncs(value):
+        return value
+    advice = f"There is no adapter for {_dispatch.origin(value)}: convert it to a NumPy array yourself."
+    raise _no_array(argument, value, name, advice)
+
+
+def no_numbers(argument: str, name: str | None, error: Exception) -> Exception:
+    """Return the error of what no array could be made of, with the reason that the maker of arrays gave."""
+    text = f"{argument} must be an array or a rectangular nesting of lists of numbers: {error}"
+    return (TypeError if isinstance(error, TypeError) else ValueError)(prefix(name) + text)
+
+
+def _no_array(argument: str, value: Any, name: str | None, advice: str) -> TypeError:
+    text = f"{argument} must be a NumPy array, a number or a list, got {_described(value)}. {advice}"
+    return TypeError(prefix(name) + text)
+
+
+def _dtype(
+    argument: str, array: Any, numbers: frozenset[int], expected: str, name: str | None, hint: str = "numpy.float64"
+) -> None:
+    for dtype in [array.dtype] if hasattr(array, "dtype") else array.dtypes:  # a frame has one for each column
+        if not isinstance(dtype, np.dtype) or not (  # pandas has others
+            dtype.num in numbers or (dtype.name == "bfloat16" and numbers >= _LOGITS)
+        ):
+            raise TypeError(
+                prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. "
+                f"Convert with {argument}.astype({hint})."
+            )
+
+
+def _described(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def prefix(name: str | None) -> str:
+    """What stands in front of an error's text where the caller gave the operation a name."""
+    return f"{name}: " if name else ""

@@ -1,0 +1,64 @@
+"""From the type of an array to what can compute with it. No framework is imported here."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+# The package that an array's type comes from, and the module here that knows it.
+_ADAPTERS = {
+    "torch": "torch",
+    "jax": "jax",
+    "jaxlib": "jax",
+    "tensorflow": "tensorflow",
+    "cupy": "_array_api",
+    "dask": "dask",
+}
+
+PYTHON_TYPES = (bool, int, float, complex, str, list, tuple)
+
+
+def adapter(logits: Any) -> ModuleType | None:
+    """The adapter of the framework that the logits come from, or None: what computes here.
+
+    It has functions of the names and arguments of this library's own. Labels follow the logits, never the reverse.
+    """
+    kind = type(logits)
+    name = _ADAPTERS.get(kind.__module__.partition(".")[0]) or _adapter_of(kind)  # Dynamo warns of a cache it meets
+    return None if name is None else sys.modules.get(f"logitloss.{name}") or _load(f"logitloss.{name}")
+
+
+_load = functools.cache(importlib.import_module)  # what is cached, TensorFlow's AutoGraph does not translate
+
+
+@functools.lru_cache(maxsize=256)
+def _adapter_of(kind: type) -> str | None:
+    packages = [base.__module__.partition(".")[0] for base in kind.__mro__]  # a subclass from elsewhere is a tensor too
+    for package in packages:
+        if package in _ADAPTERS:
+            return _ADAPTERS[package]
+    takes_ufuncs = "numpy" in packages or hasattr(kind, "__array_ufunc__")
+    return "_array_api" if hasattr(kind, "__array_namespace__") and not takes_ufuncs else None
+
+
+def is_numpy(value: Any) -> bool:
+    """Whether NumPy holds these elements or can copy them from plain Python: then the kernels can have pointers.
+
+    Asked by type, never by ``__array__``: a torch tensor has one too, and would lose its autograd.
+    """
+    return isinstance(value, (np.ndarray, np.generic, *PYTHON_TYPES)) and not isinstance(value, np.ma.MaskedArray)
+
+
+def takes_ufuncs(value: Any) -> bool:
+    """Whether the array computes ufuncs in its own way, as those of Dask, xarray and pandas do."""
+    return not isinstance(value, np.ndarray) and getattr(type(value), "__array_ufunc__", None) is not None
+
+
+def origin(value: Any) -> str:
+    """Return the package that an array comes from, for messages."""
+    return type(value).__module__.partition(".")[0]

@@ -1,0 +1,72 @@
+"""What the commands share with the terminal: progress, exit codes, and what is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+_EXTRAS = {"duckdb": "sql", "distributed": "dask", "dask": "dask"}
+_EXTRAS |= dict.fromkeys(["typer", "rich", "pyarrow", "scipy", "matplotlib", "jinja2"], "eval")
+
+
+def without(error: ModuleNotFoundError) -> SystemExit:
+    """The way out where a package of an extra is missing; an error of another kind stays what it is."""
+    if error.name not in _EXTRAS:
+        raise error
+    install = f'pip install "logitloss[{_EXTRAS[error.name]}]"'
+    print(f"logitloss: this command needs {error.name}, which is not installed: {install}", file=sys.stderr)
+    return SystemExit(2)
+
+
+try:
+    import typer
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+except ModuleNotFoundError as error:
+    raise without(error) from None
+
+
+@contextlib.contextmanager
+def exits(command: str, *bad_input: type[Exception], state: str | None = None) -> Iterator[None]:
+    """One line on stderr and an exit code for what a command may raise."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise without(error) from None
+    except bad_input as error:
+        typer.echo(f"logitloss {command}: {error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        kept = f"; {state} keeps what was done" if state and os.path.exists(state) else ""
+        typer.echo(f"logitloss {command}: interrupted; nothing was printed{kept}", err=True)
+        raise typer.Exit(130) from None
+
+
+@contextlib.contextmanager
+def described_progress() -> Iterator[tuple[Console, Callable[[str, float], None]]]:
+    """A bar on stderr that names what is measured; nothing where that is no terminal."""
+    console = Console(stderr=True)
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+        yield console, lambda what, share: bar.update(task, completed=share, description=what)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[int, float], None] | None]:
+    """A bar on stderr, and nothing at all where that is no terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    rows_text = TextColumn("{task.fields[rows]:,} rows, {task.fields[speed]:,.0f} rows/s")
+    columns = (BarColumn(), TaskProgressColumn(), rows_text, TimeRemainingColumn())
+    start = time.monotonic()
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=1.0, rows=0, speed=0.0)
+        yield lambda rows, share: bar.update(
+            task, completed=share, rows=rows, speed=rows / max(1e-9, time.monotonic() - start)
+        )

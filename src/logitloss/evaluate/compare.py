@@ -1,0 +1,198 @@
+"""Two models on the same rows: the difference of their losses, row by row, and whether it is too much.
+
+The rows are read in lockstep, so the losses of a row are paired and what makes it hard cancels: the standard error of
+the mean difference is most often far smaller than that of either mean loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from logitloss import _core, ufuncs
+from logitloss.evaluate.check import Batch, Columns, InputError
+from logitloss.evaluate.count import CHUNK, Groups
+from logitloss.evaluate.inputs import sources
+from logitloss.evaluate.partial import in_order
+from logitloss.evaluate.plan import Plan, Readable, columns_of, plan_of
+from logitloss.evaluate.results import Comparison, Difference, GroupDifference, Score
+from logitloss.evaluate.state import State
+from logitloss.evaluate.sums import Sum, loss_columns, named
+
+_SAME = "the two must hold the same rows in the same order"
+
+
+class Pairing:
+    """The exact sums of two losses for the same rows, and of their differences."""
+
+    def __init__(self) -> None:
+        """No rows."""
+        self._states = [State(bins=False) for _ in range(3)]
+
+    def add(self, rows: int, sums: Sequence[Sum]) -> Pairing:
+        """Count in the sums of the columns of some rows, and return self."""
+        size = len(sums) // 3
+        for i, state in enumerate(self._states):
+            state.add_sums(named(rows, sums[i * size : (i + 1) * size]))
+        return self
+
+    def compute(self) -> Difference:
+        """The difference on the rows so far."""
+        mine, other, difference = (state.compute() for state in self._states)
+        mean, error = difference.mean_loss, difference.standard_error
+        if not (math.isfinite(mine.mean_loss) and math.isfinite(other.mean_loss)):
+            mean, error = mine.mean_loss - other.mean_loss, math.nan
+        return Difference(mine.rows, mine.weight, mine.mean_loss, other.mean_loss, mean, error)
+
+
+def _columns_of(batch: Batch, others: np.ndarray, rows: slice) -> list[np.ndarray]:
+    """What is added for some rows of a batch: of two logits, or lists of logits, for each label."""
+    mine, other = (_losses(batch.labels[rows], one[rows]) for one in (batch.logits, others))
+    with np.errstate(invalid="ignore"):  # inf - inf
+        difference = mine.astype(np.float64) - other
+    weights = batch.weights if batch.weights is None else batch.weights[rows]
+    return [column for values in (mine, other, difference) for column in loss_columns(values, weights)]
+
+
+def compare(
+    files: Any,
+    other: Any = None,
+    *,
+    logits: str,
+    labels: str,
+    other_logits: str | None = None,
+    by: str | Sequence[str] = (),
+    weights: str | None = None,
+    probabilities: bool = False,
+    progress: Callable[[int, float], None] | None = None,
+) -> Comparison:
+    """Compare two models on the same rows.
+
+    Arguments:
+        files, logits, labels, by, weights, probabilities, progress: as for :func:`~logitloss.evaluate.score`.
+        other: the predictions to compare with, of the same rows in the same order, however they are split into files;
+            without it they are in `files`, in another column.
+        other_logits: their column of logits, if it has another name.
+
+    Raises:
+        InputError: where either cannot be scored, or where they do not hold the same labels in the same order. What
+            cannot be scored is never skipped, because its partner would have to be.
+    """
+    second = other_logits or logits
+    if other is None and second == logits:
+        raise InputError("compared with itself; name another file, or another column of logits in this one")
+    both = ((logits, second), (labels, labels)) if other is None else (logits, labels)
+    columns = columns_of(*both, by, weights, probabilities, False)
+    mine, theirs = list(sources(files, columns)), []
+    if other is not None:
+        theirs = list(sources(other, Columns(((second, labels),), probabilities=probabilities)))
+    if not mine or (other is not None and not theirs):
+        raise InputError("no files to compare; name at least one of each")
+    plan = plan_of(mine, columns, theirs)
+    rows = (
+        _lockstep(_batches(mine, plan), _batches(theirs, replace(plan, key_types=()))) if theirs else _both(mine, plan)
+    )
+
+    overall, groups, done = Pairing(), Groups(), 0
+    expected = sum(part.rows for source in mine for part in source.parts())
+    for batch, others in rows:
+        numbers = groups.number(batch.keys) if columns.by else None
+        for chunk in (slice(start, start + CHUNK) for start in range(0, len(batch.labels), CHUNK)):
+            added = _columns_of(batch, others, chunk)
+            overall.add(len(added[0]), [_core.exact_sum(column) for column in added])
+            if numbers is not None:
+                groups.add(numbers[chunk], added)
+        done += len(batch.labels)
+        if progress:
+            progress(done, min(1.0, done / expected))
+    by_key = {key: Pairing().add(rows, sums) for key, rows, sums in groups.finish()}
+    return Comparison(
+        overall.compute(),
+        columns.by,
+        tuple(GroupDifference(key, by_key[key].compute()) for key in in_order(by_key)),
+        tuple(source.name for source in mine),
+        tuple(source.name for source in theirs or mine),
+    )
+
+
+def exceeds_loss(overall: Score | Difference, limit: float) -> str | None:
+    """The sentence that says that the mean loss is beyond the limit, or nothing where it is not."""
+    if overall.mean_loss <= limit:
+        return None
+    return f"the mean loss is {overall.mean_loss!r}, more than {limit!r}"
+
+
+def exceeds_regression(overall: Difference, limit: float) -> str | None:
+    """The sentence that says that the mean loss is further above the other one than the limit, or nothing."""
+    if overall.difference <= limit:
+        return None
+    return (
+        f"the mean loss is {overall.difference!r} above the other one, more than {limit!r}; "
+        f"the standard error of the difference is {overall.standard_error:.2g}"
+    )
+
+
+@dataclass
+class _Rest:
+    """What is left of a batch, and where it stands."""
+
+    name: str
+    row: int
+    batch: Batch
+
+    def take(self, rows: int) -> Batch:
+        taken = _slice(self.batch, slice(rows))
+        self.row, self.batch = self.row + rows, _slice(self.batch, slice(rows, None))
+        return taken
+
+
+def _slice(batch: Batch, rows: slice) -> Batch:
+    weights = batch.weights if batch.weights is None else batch.weights[rows]
+    keys = [column[rows] for column in batch.keys]
+    return replace(batch, logits=batch.logits[rows], labels=batch.labels[rows], weights=weights, keys=keys)
+
+
+def _batches(opened: Iterable[Readable], plan: Plan) -> Iterator[_Rest]:
+    for source in opened:
+        for part in source.parts():
+            for row, batch in source.batches(part):
+                for checked in source.checker.batches(batch, row, plan.key_types, plan.classes):
+                    yield _Rest(source.name, row, checked)
+
+
+def _both(opened: Iterable[Readable], plan: Plan) -> Iterator[tuple[Batch, np.ndarray]]:
+    """The batches with the logits in the second column; the first key tells the columns apart, and both are here."""
+    rests = _batches(opened, plan)
+    for one, two in zip(rests, rests, strict=True):
+        yield replace(one.batch, keys=one.batch.keys[1:]), two.batch.logits
+
+
+def _lockstep(mine: Iterator[_Rest], theirs: Iterator[_Rest]) -> Iterator[tuple[Batch, np.ndarray]]:
+    """Pieces of batches with the logits of the other side for the same rows."""
+    one, two = next(mine, None), next(theirs, None)
+    while one and two:
+        rows = min(len(one.batch.labels), len(two.batch.labels))
+        here, there, batch, other = one.row, two.row, one.take(rows), two.take(rows)
+        unequal = batch.labels != other.labels
+        if unequal.any():
+            at = int(np.argmax(unequal))
+            raise InputError(
+                f"{two.name}: row {there + at + 1} has the label {other.labels[at]}, row {here + at + 1} of {one.name} "
+                f"has {batch.labels[at]}; {_SAME}"
+            )
+        yield batch, other.logits
+        one = one if len(one.batch.labels) else next(mine, None)
+        two = two if len(two.batch.labels) else next(theirs, None)
+    longer = one or two
+    if longer:
+        raise InputError(f"{longer.name}: row {longer.row + 1} has no partner; {_SAME}")
+
+
+def _losses(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    if logits.ndim == 2:
+        return ufuncs.sparse_softmax_cross_entropy(logits, labels.astype(np.int64))
+    return ufuncs.sigmoid_cross_entropy(logits, labels)
