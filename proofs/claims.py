@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-GOLDEN = ROOT / "tests" / "golden_hashes.json"
+GOLDEN = ROOT / "tests" / "proofs" / "golden_hashes.json"
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from array_hosts import host  # noqa: F401 - a fixture
+from .arrays.array_kinds import host  # noqa: F401 - a fixture
 
 # Triton asks when it is itself imported, by whichever test is first to import a framework.
 if not pathlib.Path("/dev/nvidiactl").exists():

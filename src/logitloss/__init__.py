@@ -2,8 +2,8 @@
 
 from . import ufuncs
 from ._core import version as __version__
-from .exact import ExactSum
-from .losses import (
+from ._exact import ExactSum
+from ._sigmoid import (
     sigmoid_cross_entropy_grad_and_hess,
     sigmoid_cross_entropy_mean_and_grad,
     sigmoid_cross_entropy_total,
@@ -11,7 +11,7 @@ from .losses import (
     sigmoid_cross_entropy_with_logits,
     weighted_cross_entropy_with_logits,
 )
-from .softmax import (
+from ._softmax import (
     softmax_cross_entropy_mean_and_grad,
     softmax_cross_entropy_value_and_grad,
     softmax_cross_entropy_with_logits,
@@ -19,7 +19,7 @@ from .softmax import (
     sparse_softmax_cross_entropy_value_and_grad,
     sparse_softmax_cross_entropy_with_logits,
 )
-from .threads import get_num_threads, set_num_threads
+from ._threads import get_num_threads, set_num_threads
 
 __all__ = [
     "ExactSum",

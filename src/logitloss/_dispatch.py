@@ -12,6 +12,7 @@ import numpy as np
 
 # The package that an array's type comes from, and the module here that knows it.
 _ADAPTERS = {
+    "numpy": "_numpy",
     "torch": "torch",
     "jax": "jax",
     "jaxlib": "jax",
@@ -23,27 +24,27 @@ _ADAPTERS = {
 PYTHON_TYPES = (bool, int, float, complex, str, list, tuple)
 
 
-def adapter(logits: Any) -> ModuleType | None:
-    """The adapter of the framework that the logits come from, or None: what computes here.
+def adapter(logits: Any) -> ModuleType:
+    """Return the adapter of the framework that the logits come from: functions with the names of the public ones.
 
-    It has functions of the names and arguments of this library's own. Labels follow the logits, never the reverse.
+    Labels follow the logits, never the reverse.
     """
     kind = type(logits)
     name = _ADAPTERS.get(kind.__module__.partition(".")[0]) or _adapter_of(kind)  # Dynamo warns of a cache it meets
-    return None if name is None else sys.modules.get(f"logitloss.{name}") or _load(f"logitloss.{name}")
+    return sys.modules.get(f"logitloss.{name}") or _load(f"logitloss.{name}")
 
 
 _load = functools.cache(importlib.import_module)  # what is cached, TensorFlow's AutoGraph does not translate
 
 
 @functools.lru_cache(maxsize=256)
-def _adapter_of(kind: type) -> str | None:
+def _adapter_of(kind: type) -> str:
     packages = [base.__module__.partition(".")[0] for base in kind.__mro__]  # a subclass from elsewhere is a tensor too
     for package in packages:
-        if package in _ADAPTERS:
+        if package in _ADAPTERS and package != "numpy":
             return _ADAPTERS[package]
     takes_ufuncs = "numpy" in packages or hasattr(kind, "__array_ufunc__")
-    return "_array_api" if hasattr(kind, "__array_namespace__") and not takes_ufuncs else None
+    return "_array_api" if hasattr(kind, "__array_namespace__") and not takes_ufuncs else "_numpy"
 
 
 def is_numpy(value: Any) -> bool:

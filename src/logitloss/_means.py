@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .exact import ExactSum
+from ._exact import ExactSum
 
 
 def weighted_sums(losses: np.ndarray, weights: np.ndarray) -> tuple[float, float]:

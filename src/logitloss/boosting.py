@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from . import _checks, _means
-from .losses import sigmoid_cross_entropy_grad_and_hess, weighted_cross_entropy_with_logits
+from ._sigmoid import sigmoid_cross_entropy_grad_and_hess, weighted_cross_entropy_with_logits
 
 __all__ = ["NOT_COUNTED", "CatBoostLoss", "LightGBMLoss", "XGBoostLoss"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from dask.delayed import delayed
 
 from . import _checks, _core, ufuncs
-from .exact import ExactSum
+from ._exact import ExactSum
 
 
 def sigmoid_cross_entropy_with_logits(*, labels: Any, logits: Any, name: str | None = None) -> Any:

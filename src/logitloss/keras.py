@@ -12,13 +12,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import keras
-from keras import ops
 from keras.src.backend import set_keras_mask  # how a loss tells its base class what it ignores has no public name
 
+import keras
+from keras import ops
+
 from ._checks import softmax_shapes
-from .losses import sigmoid_cross_entropy_with_logits
-from .softmax import softmax_cross_entropy_with_logits, sparse_softmax_cross_entropy_with_logits
+from ._sigmoid import sigmoid_cross_entropy_with_logits
+from ._softmax import softmax_cross_entropy_with_logits, sparse_softmax_cross_entropy_with_logits
 
 _CLASSES = {"bfloat16": 2**8 + 1, "float16": 2**11 + 1}  # whose indices a narrow dtype holds
 

@@ -18,9 +18,9 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
 
 from . import _means
-from .exact import ExactSum
-from .losses import sigmoid_cross_entropy_with_logits
-from .softmax import softmax_cross_entropy_with_logits
+from ._exact import ExactSum
+from ._sigmoid import sigmoid_cross_entropy_with_logits
+from ._softmax import softmax_cross_entropy_with_logits
 from .ufuncs import sigmoid_cross_entropy_grad
 
 __all__ = ["ReliabilityDisplay", "log_loss_from_logits", "neg_log_loss_from_logits_scorer"]

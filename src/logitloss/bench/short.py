@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from logitloss._threads import get_num_threads
 from logitloss.bench.cases import Case
 from logitloss.bench.engine import Row
 from logitloss.bench.process import Plan, run_plan
-from logitloss.threads import get_num_threads
 
 LARGE = 2**24
 """Elements: beyond any cache."""

@@ -3,9 +3,9 @@
 Nothing here is imported by `import logitloss`: it needs PyArrow, which `pip install "logitloss[eval]"` brings.
 """
 
-from logitloss.evaluate.check import InputError
+from logitloss.evaluate.input.check import InputError
 from logitloss.evaluate.results import Bins, Group, Losses, Report, Score
 from logitloss.evaluate.score import merge, score
-from logitloss.evaluate.state import State
+from logitloss.evaluate.state.state import State
 
 __all__ = ["Bins", "Group", "InputError", "Losses", "Report", "Score", "State", "merge", "score"]

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any, TextIO
 
-from logitloss.evaluate import report as _report
-from logitloss.evaluate.check import InputError
 from logitloss.evaluate.compare import compare, exceeds_loss, exceeds_regression
-from logitloss.evaluate.inputs import query, spooled
+from logitloss.evaluate.display import table as _report
+from logitloss.evaluate.input.check import InputError
+from logitloss.evaluate.input.sources import query, spooled
 from logitloss.evaluate.results import Comparison, Report
 from logitloss.evaluate.score import merge, score
 
@@ -40,7 +40,7 @@ def evaluate(
     with _input(files, sql) as source, _executor(dask) as executor:
         scores = score(source, state=state, executor=executor, progress=progress, **columns)
     if page:
-        from logitloss.evaluate import page as pages
+        from logitloss.evaluate.display import page as pages
 
         pages.write(scores, page)
     return scores
@@ -76,7 +76,7 @@ def merged(states: Sequence[str], *, state: str | None, page: str | None) -> Rep
     """The sum of several states; with `page`, a page of it."""
     scores = merge(states, state=state)
     if page:
-        from logitloss.evaluate import page as pages
+        from logitloss.evaluate.display import page as pages
 
         pages.write(scores, page)
     return scores

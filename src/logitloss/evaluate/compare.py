@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from logitloss import _core, ufuncs
-from logitloss.evaluate.check import Batch, Columns, InputError
-from logitloss.evaluate.count import CHUNK, Groups
-from logitloss.evaluate.inputs import sources
-from logitloss.evaluate.partial import in_order
+from logitloss.evaluate.input.check import Batch, Columns, InputError
+from logitloss.evaluate.input.sources import sources
 from logitloss.evaluate.plan import Plan, Readable, columns_of, plan_of
 from logitloss.evaluate.results import Comparison, Difference, GroupDifference, Score
-from logitloss.evaluate.state import State
-from logitloss.evaluate.sums import Sum, loss_columns, named
+from logitloss.evaluate.state.count import CHUNK, Groups
+from logitloss.evaluate.state.partial import in_order
+from logitloss.evaluate.state.state import State
+from logitloss.evaluate.state.sums import Sum, loss_columns, named
 
 _SAME = "the two must hold the same rows in the same order"
 

@@ -13,11 +13,11 @@ from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 import pyarrow as pa
 
 import logitloss
-from logitloss.evaluate.check import Columns, InputError
-from logitloss.evaluate.count import Counter
-from logitloss.evaluate.partial import Partial
+from logitloss.evaluate.input.check import Columns, InputError
+from logitloss.evaluate.input.read import File, Part, Source
 from logitloss.evaluate.plan import Plan, Readable
-from logitloss.evaluate.read import File, Part, Source
+from logitloss.evaluate.state.count import Counter
+from logitloss.evaluate.state.partial import Partial
 
 PIECE_ROWS = 1 << 17
 

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from logitloss.evaluate.check import PAIR, Checker, Columns, InputError
-from logitloss.evaluate.read import Part
+from logitloss.evaluate.input.check import PAIR, Checker, Columns, InputError
+from logitloss.evaluate.input.read import Part
 
 
 class Readable(Protocol):

@@ -98,13 +98,13 @@ class _Table:
     """What has numbers for all rows and for each group."""
 
     def __str__(self: Any) -> str:
-        from logitloss.evaluate import report
+        from logitloss.evaluate.display import table as report
 
         return report.table(self)
 
     def to_arrow(self: Any) -> pa.Table:
         """A row for all rows and one for each group, with the keys, `scope` and the numbers of its score."""
-        from logitloss.evaluate import report
+        from logitloss.evaluate.display import table as report
 
         return report.to_arrow(self)
 
@@ -131,13 +131,13 @@ class Report(_Table):
     ones: int = 0
 
     def _repr_html_(self) -> str:
-        from logitloss.evaluate import page
+        from logitloss.evaluate.display import page
 
         return page.fragment(self)
 
     def plot(self) -> Figure:
         """The reliability diagram, as a Matplotlib figure."""
-        from logitloss.evaluate import page
+        from logitloss.evaluate.display import page
 
         return page.plot(self)
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from logitloss.evaluate import resume
-from logitloss.evaluate.check import Columns, InputError
 from logitloss.evaluate.engine import run
-from logitloss.evaluate.inputs import Source, Stream, sources
+from logitloss.evaluate.input.check import Columns, InputError
+from logitloss.evaluate.input.read import Part
+from logitloss.evaluate.input.sources import Source, Stream, sources
 from logitloss.evaluate.plan import Plan, columns_of, plan_of
-from logitloss.evaluate.read import Part
 from logitloss.evaluate.results import Report
+from logitloss.evaluate.state import resume
 
 
 def score(

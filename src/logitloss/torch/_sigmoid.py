@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 import torch
 
 from .. import _core, ufuncs
 from .. import _formulas as formulas
-from ..exact import ExactSum
-from ._eager import TYPES, address, applied, array, card_kernels, differentiates, empty_like, has_kernel, on_card
+from .._exact import ExactSum
+from ._memory import TYPES, address, applied, array, card_kernels, differentiates, empty_like, has_kernel, on_card
 from ._operations import Operations, ValueAndGrad, chain, losses_alone, wide
 
 Tensor = torch.Tensor

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch.nn import _reduction
+
+import torch
 
 from . import _sigmoid, _softmax
 from ._checks import (
@@ -18,7 +19,7 @@ from ._checks import (
     tensors,
 )
 from ._checks import weight as expanded
-from ._eager import eager, has_kernel, promoted, reduced, summed
+from ._memory import eager, has_kernel, promoted, reduced, summed
 from ._operations import wide
 
 Tensor = torch.Tensor
@@ -72,7 +73,7 @@ def binary_cross_entropy_with_logits(
     Special values: at infinite input the limit, with 0 * inf = 0; a nan gives nan.
 
     Accuracy: tensors on the CPU have the bits of :func:`logitloss.sigmoid_cross_entropy_with_logits`, their sum and
-    mean are exact and rounded once. Elsewhere, compiled and transformed: docs/hosts/pytorch.md.
+    mean are exact and rounded once. Elsewhere, compiled and transformed: docs/frameworks/pytorch.md.
 
     Source: ``torch.nn.functional.binary_cross_entropy_with_logits``.
 
@@ -148,7 +149,7 @@ def cross_entropy(
 
     Accuracy: tensors on the CPU have the bits of :func:`logitloss.softmax_cross_entropy_with_logits` and
     :func:`logitloss.sparse_softmax_cross_entropy_with_logits`; sums and means are exact and rounded once. Elsewhere,
-    compiled and transformed: docs/hosts/pytorch.md.
+    compiled and transformed: docs/frameworks/pytorch.md.
 
     Source: ``torch.nn.functional.cross_entropy``.
 

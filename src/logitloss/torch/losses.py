@@ -10,14 +10,15 @@ import contextlib
 from typing import Any
 
 import numpy as np
+
 import torch
 
 from .. import _checks as checks
 from .. import _dispatch
-from ..exact import ExactSum
+from .._exact import ExactSum
 from . import _sigmoid, _softmax
 from ._checks import INTEGERS, OURS, gradient_out, tensors, weight
-from ._eager import differentiates, eager, empty_like, has_kernel, promoted, scalar, summed
+from ._memory import differentiates, eager, empty_like, has_kernel, promoted, scalar, summed
 from ._operations import wide
 
 Tensor = torch.Tensor

@@ -1,0 +1,1 @@
+"""Exact sums of rows: accumulated, merged, kept in files."""

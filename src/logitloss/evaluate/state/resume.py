@@ -1,0 +1,164 @@
+"""A run's file: the partial states of what is done, so that a run that was killed goes on, and that runs can be added.
+
+It is a Parquet file of int64 limbs, see `Partial.to_arrow`, whose metadata says what was scored and which parts of
+which sources are in it. A source counts as the same while its name and its fingerprint are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from logitloss.evaluate.display.output import write_whole
+from logitloss.evaluate.input.check import Columns, InputError
+from logitloss.evaluate.input.read import said_by
+from logitloss.evaluate.plan import Plan
+from logitloss.evaluate.results import Report
+from logitloss.evaluate.state.partial import Partial
+
+_METADATA = b"logitloss"
+_VERSION = 1
+_WAIT = 10  # writing takes at most one part in so many of the time
+
+
+@dataclasses.dataclass
+class Progress:
+    """How much of a source is counted: the numbers of its parts, of which there are `parts`."""
+
+    fingerprint: str
+    parts: int
+    done: set[int] = dataclasses.field(default_factory=set)
+
+
+class Run:
+    """What is known of a set of sources so far, and how it was come by."""
+
+    def __init__(self, columns: Columns, plan: Plan, path: Path | None = None):
+        """Nothing yet; with a path, kept there."""
+        self.columns, self.plan, self.path = columns, plan, path
+        self.partial = Partial(plan.key_types)
+        self.sources: dict[str, Progress] = {}
+        self._next_save, self._saved = 0.0, True
+
+    def add(self, name: str, part: int, partial: Partial) -> None:
+        """Count a part in, and write the file unless that was done just now."""
+        self.partial.merge(partial)
+        self.sources[name].done.add(part)
+        self._saved = False
+        if time.monotonic() >= self._next_save:
+            self.save()
+
+    def save(self) -> None:
+        """Write the file, if there is one and it is not up to date: all of it, or nothing."""
+        if self.path is None or self._saved:
+            return
+        start = time.monotonic()
+        table = self.partial.to_arrow().replace_schema_metadata({_METADATA: json.dumps(self._description())})
+        write_whole(self.path, lambda file: pyarrow.parquet.write_table(table, file))
+        self._saved, now = True, time.monotonic()
+        self._next_save = now + _WAIT * (now - start)
+
+    @classmethod
+    def load(cls, path: Path) -> Run:
+        """What a file holds; `InputError` if it is no file of this kind."""
+        try:
+            with path.open("rb") as file:  # opened once: a run may put another in its place meanwhile
+                table = pyarrow.parquet.read_table(file)
+            if _METADATA not in (table.schema.metadata or {}):
+                raise InputError(f"{path}: is not a state that logitloss wrote, but other data; name another file")
+            description = json.loads(table.schema.metadata[_METADATA])
+            if description["version"] != _VERSION:
+                raise InputError(f"{path}: was written by another version of logitloss; score its files again")
+            columns = dict(description["columns"])
+            columns["pairs"], columns["by"] = tuple(map(tuple, columns["pairs"])), tuple(columns["by"])
+            partial = Partial.from_arrow(table)
+            run = cls(Columns(**columns), Plan(partial.key_types, description["classes"]), path)
+            run.partial = partial
+            for name, fingerprint, parts, done in description["sources"]:
+                run.sources[name] = Progress(fingerprint, parts, set(done))
+        except InputError:
+            raise
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: there is no such file; check the path") from error
+        except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{path}: is not a state that logitloss wrote: {said_by(error)}; name another file, or delete this one"
+            ) from error
+        return run
+
+    def check_same(self, columns: Columns, plan: Plan, path: Path) -> None:
+        """Refuse to add what was scored otherwise."""
+        for what, mine, its in (
+            *((f.name, getattr(self.columns, f.name), getattr(columns, f.name)) for f in dataclasses.fields(Columns)),
+            ("types of the keys", [str(kind) for kind in self.plan.key_types], [str(kind) for kind in plan.key_types]),
+            ("classes", self.plan.classes, plan.classes),
+        ):
+            if mine != its:
+                raise InputError(
+                    f"{path}: was scored with {what} {json.dumps(its)}, expected {json.dumps(mine)}; keep them apart"
+                )
+
+    def report(self) -> Report:
+        """The scores so far."""
+        logits, labels = (", ".join(dict.fromkeys(names)) for names in zip(*self.columns.pairs, strict=True))
+        return self.partial.report(self.columns.keys, tuple(self.sources), logits, labels)
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "version": _VERSION,
+            "columns": dataclasses.asdict(self.columns),
+            "classes": self.plan.classes,
+            "sources": [[name, one.fingerprint, one.parts, sorted(one.done)] for name, one in self.sources.items()],
+        }
+
+
+def resumed(path: Path, columns: Columns, plan: Plan, sources: Sequence[tuple[str, str, int]]) -> Run:
+    """The run that a file holds, or a new one; `sources` are the names, fingerprints and numbers of parts."""
+    run = Run(columns, plan, path)
+    if path.exists():
+        before = Run.load(path)
+        run.check_same(before.columns, before.plan, path)
+        run.partial, run.sources = before.partial, before.sources
+    now = {name: (fingerprint, parts) for name, fingerprint, parts in sources}
+    for name, one in run.sources.items():
+        if name not in now:
+            raise InputError(f"{path}: holds {name}, which is not among the files; name it too, or another state")
+        if now[name] != (one.fingerprint, one.parts):
+            raise InputError(
+                f"{name}: changed since {path} was written; restore it, or delete {path} to score everything again"
+            )
+    for name, fingerprint, parts in sources:
+        run.sources.setdefault(name, Progress(fingerprint, parts))
+    return run
+
+
+def merged(paths: Iterable[Path], into: Path | None = None) -> Run:
+    """The sum of the runs that some files hold; with `into`, kept there."""
+    whole = None
+    for path in paths:
+        run = Run.load(path)
+        for name, one in run.sources.items():
+            if len(one.done) < one.parts:
+                raise InputError(
+                    f"{path}: holds {len(one.done)} of the {one.parts} parts of {name}; finish that run first"
+                )
+        if whole is None:
+            whole = Run(run.columns, run.plan, into)
+        whole.check_same(run.columns, run.plan, path)
+        for name, one in run.sources.items():
+            if name in whole.sources and whole.sources[name].fingerprint == one.fingerprint:
+                raise InputError(f"{path}: holds {name}, which another of the files holds too; count it once")
+            whole.sources[name if name not in whole.sources else f"{name} ({path})"] = one
+        whole.partial.merge(run.partial)
+        whole._saved = False
+    if whole is None:
+        raise InputError("no states to merge; name at least one")
+    whole.save()
+    return whole

@@ -1,0 +1,222 @@
+"""The `logitloss` command: what it prints where, and its exit codes."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+import logitloss
+from logitloss.cli import app
+from logitloss.evaluate import score
+from logitloss.evaluate.display import table as report
+from logitloss.evaluate.input import read
+
+MAIN = "from logitloss_command import main; main()"  # what pip makes the command of
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command in this process; gives exit code, stdout and stderr."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as exit:
+            app([str(argument) for argument in arguments], prog_name="logitloss")
+        return exit.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+def python(*arguments, **options):
+    return subprocess.run([sys.executable, "-c", *arguments], capture_output=True, timeout=60, **options)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Two groups of predictions, one of them with an infinite loss, and one with labels that are all the same."""
+    table = {
+        "x": np.float32([1, -2, 0.5, -np.inf, 3, -4]),
+        "z": [True, False, False, True, False, False],
+        "key": ["b", "b", "b", "[red]a", None, None],
+    }
+    pa.parquet.write_table(pa.table(table), tmp_path / "p.parquet")
+    return tmp_path / "p.parquet"
+
+
+@pytest.mark.parametrize("format", ["table", "json", "csv", "md"])
+def test_the_scores_in_every_form(run, file, format):
+    """What the forms look like is tested in test_report.py."""
+    code, out, err = run("eval", file, "--logits", "x", "--labels", "z", "--by", "key", "--format", format)
+    assert (code, err) == (0, "")
+    want = io.StringIO()
+    getattr(report, f"write_{format}")(score(file, logits="x", labels="z", by=["key"]), want)
+    assert out == want.getvalue()
+    assert "[red]a" in out.replace("\\", "")
+
+
+@pytest.mark.parametrize("format", ["table", "json", "csv"])
+def test_bad_input_is_one_line_on_stderr_and_nothing_else(run, file, tmp_path, format):
+    (tmp_path / "bad.csv").write_text("x,z\n1,0\n1,5\n")
+    code, out, err = run("eval", tmp_path / "bad.csv", "--logits", "x", "--labels", "z", "--format", format)
+    assert (code, out) == (2, "")
+    assert err == (
+        f"logitloss eval: {tmp_path}/bad.csv: column 'z', row 2 (the first row of data is row 1): got '5', expected a number "
+        "from 0 to 1; correct the value or leave the row out\n"
+    )
+    code, out, err = run("eval", file, tmp_path / "none.csv", "--logits", "x", "--labels", "z", "--format", format)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["eval"], ["eval", "p.csv", "--logits", "x"], ["eval", "p.csv", "--format", "xml"], ["score"], ["--unknown"]],
+)
+def test_usage_errors(run, arguments):
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert "Usage: logitloss" in out + err
+    assert "Traceback" not in err
+
+
+def test_nothing_to_do_prints_the_help(run):
+    _, out, err = run()  # the exit code depends on the version of typer
+    assert "Usage: logitloss" in out + err
+
+
+def test_version_and_help(run):
+    assert run("--version") == (0, f"logitloss {logitloss.__version__}\n", "")
+    code, out, _ = run("eval", "--help")
+    assert code == 0
+    assert all(option in out for option in ("--logits", "--labels", "--by", "--format"))
+
+
+def test_ctrl_c(run, file, monkeypatch):
+    monkeypatch.setattr(read.Source, "_scan", lambda self, part: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores the signal
+    try:
+        done = run("eval", file, "--logits", "x", "--labels", "z")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == (130, "", "logitloss eval: interrupted; nothing was printed\n")
+
+
+def test_info(run):
+    code, out, _ = run("info")
+    lines = {line[:16].strip(): line[17:] for line in out.splitlines()}
+    assert code == 0
+    assert lines["logitloss"] == logitloss.__version__
+    assert lines["instruction set"].split()[0] == logitloss._core.isa()
+    assert all(isa in lines["instruction set"] for isa in logitloss._core.isas())
+    assert lines["threads"].split()[0] == str(logitloss.get_num_threads())
+    assert lines["numpy"] == np.__version__
+    assert lines["pyarrow"] == pa.__version__
+    missing = lines["not installed"].split(", ")
+    assert "pyarrow" not in missing
+    assert set(missing) & set(lines) == set()
+
+
+def imported_by(command):
+    code = f"import sys; sys.argv = ['logitloss', *{command!r}.split()]\ntry:\n    {MAIN}\nexcept SystemExit: pass\n"
+    done = python(code + "print('\\n' + ' '.join(sys.modules))", text=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_info_imports_no_framework(file):
+    frameworks = {"pandas", "pyarrow", "dask", "xarray", "ml_dtypes", "torch", "jax", "tensorflow", "sklearn"}
+    assert not frameworks & imported_by("info")
+    assert "pyarrow" in imported_by(f"eval {file} --logits x --labels z")  # the check can fail
+
+
+@pytest.mark.parametrize("package", ["typer", "pyarrow"])
+def test_a_missing_package_is_named_with_the_way_to_install_it(file, package):
+    hide = (
+        f"import sys; sys.modules[{package!r}] = None; sys.argv = ['logitloss', 'eval', {str(file)!r}, '--logits', 'x'"
+    )
+    done = python(f"{hide}, '--labels', 'z']; {MAIN}", text=True)
+    want = f'logitloss: this command needs {package}, which is not installed: pip install "logitloss[eval]"\n'
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", want)
+
+
+@pytest.mark.parametrize("missing", ["rich.progress", "logitloss._core"])
+def test_an_import_error_of_another_kind_is_not_hidden(missing):
+    done = python(f"import sys; sys.modules[{missing!r}] = None; {MAIN}", text=True)
+    assert done.returncode == 1
+    assert missing in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "want"),
+    [
+        (
+            "LOGITLOSS_ISA",
+            "sse9",
+            f"an instruction set of this processor ({', '.join(logitloss._core.isas())}), got 'sse9'. Unset",
+        ),
+        ("LOGITLOSS_NUM_THREADS", "many", "a number of threads from 1 to 65536, got 'many'. Unset it"),
+    ],
+)
+def test_a_setting_of_the_environment_that_cannot_be_met(variable, value, want):
+    """Where `import logitloss` raises, the command says the same in one line."""
+    done = python(MAIN, text=True, env={**os.environ, variable: value})
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"logitloss: {variable}: expected {want}")
+    with pytest.raises(subprocess.CalledProcessError):
+        python("import logitloss", env={**os.environ, variable: value}, check=True)
+
+
+def arguments_for(file, format):
+    return f"import sys; sys.argv = ['logitloss', 'eval', {str(file)!r}, '--logits', 'x', '--labels', 'z', '--by', 'key', '--format', {format!r}]; {MAIN}"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("format", ["table", "json", "csv"])
+def test_a_full_disk(file, format, unbuffered):
+    command = [sys.executable, "-c", arguments_for(file, format)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == b"logitloss: the output could not be written: No space left on device\n"
+
+
+def test_a_reader_that_has_seen_enough(file):
+    command = [sys.executable, "-c", arguments_for(file, "csv")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) in (0, 1)
+
+
+@pytest.mark.parametrize("format", ["table", "json", "csv"])
+def test_a_key_that_the_terminal_cannot_show(tmp_path, format):
+    pa.parquet.write_table(pa.table({"x": [0.0], "z": [0], "key": ["é"]}), tmp_path / "p.parquet")
+    done = python(arguments_for(tmp_path / "p.parquet", format), env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"\xe9" in done.stdout or rb"\u00e9" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_progress_is_shown_on_a_terminal_alone_and_never_on_stdout(file):
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+        done = subprocess.run(
+            [sys.executable, "-c", arguments_for(file, "csv")],
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            env=environment,
+            timeout=60,
+        )
+    shown = os.read(ours, 1 << 16)
+    os.close(ours)
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"scope,key,rows")
+    assert b"6 rows" in shown
+    silent = python(arguments_for(file, "csv"))
+    assert (silent.stdout, silent.stderr) == (done.stdout, b"")

@@ -1,0 +1,474 @@
+"""The page of a report: whole or not there, sound HTML, nothing from elsewhere, the right numbers, legible."""
+
+import html.parser
+import math
+import os
+import re
+import stat
+import subprocess
+import sys
+import xml.etree.ElementTree
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from logitloss.evaluate import InputError, score
+
+from .. import ROOT
+
+pytest.importorskip("jinja2")
+pytest.importorskip("matplotlib")
+pytest.importorskip("scipy")
+
+from logitloss.evaluate.display import figures, page, sections
+from logitloss.evaluate.display.table import cell
+from logitloss.evaluate.results import Group
+
+EVIL = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "$x^2$ & {{ 7 * 7 }}",
+    "日本 ✈ long " * 20,
+    "line\nbreak \x1b[31m \x00",
+    '#1b1b1b id="a" url(#b) -->',
+    None,
+]
+VOID = {"meta", "br", "img", "link", "input", "hr", "path", "use", "rect"}
+
+
+def predictions(n=3000, seed=0, **columns):
+    r = np.random.default_rng(seed)
+    logits = r.normal(-1, 1.5, n).astype(np.float32)
+    labels = r.random(n) < 1 / (1 + np.exp(-logits.astype(float)))
+    table = {"x": logits, "z": labels, "key": r.choice(["A", "B", "C", "D"], n), "w": r.random(n)}
+    return pa.table(table | columns)
+
+
+def report_of(table=None, *, by="key", **options):
+    return score(predictions() if table is None else table, logits="x", labels="z", by=by, **options)
+
+
+def written(report, tmp_path):
+    page.write(report, tmp_path / "report.html")
+    return (tmp_path / "report.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory):
+    report = report_of()
+    return report, written(report, tmp_path_factory.mktemp("page"))
+
+
+class Outline(html.parser.HTMLParser):
+    """The tags with their attributes, and that each one is closed where it should be."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.open, self.texts = [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        assert len(dict(attrs)) == len(attrs), attrs
+        self.tags.append((tag, dict(attrs), tuple(self.open)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs), tuple(self.open)))
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append((tuple(self.open[-1:]), data))
+
+    def all(self, *names):
+        return [(tag, attrs, inside) for tag, attrs, inside in self.tags if tag in names]
+
+
+def cells(text):
+    """The rows of the table of groups, the head first, as text."""
+    table = text[text.index("<table>") : text.index("</table>")]
+    rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)
+    return [[html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
+
+
+# --- the file --------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_replaces_the_old_one_and_leaves_nothing_beside_it(tmp_path, usual):
+    (tmp_path / "report.html").write_text("old")
+    assert written(usual[0], tmp_path) == usual[1]
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+@pytest.mark.parametrize("limit", [0, 4096])
+def test_a_full_disk_leaves_what_was_there(tmp_path, limit):
+    (tmp_path / "report.html").write_text("old")
+    code = f"""
+import resource, signal, sys
+sys.path.insert(0, {str(ROOT)!r})
+from tests.evaluate import test_page
+report = test_page.report_of()
+test_page.page.fragment(report)  # what Matplotlib keeps in its cache is written
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+for name in ("report.html", "new.html"):
+    try:
+        test_page.page.write(report, name)
+    except test_page.InputError as error:
+        print(error)
+"""
+    got = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    reason = "cannot be written: File too large; name another file, or make room"
+    assert got.stdout.splitlines() == [f"report.html: {reason}", f"new.html: {reason}"], got.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert (tmp_path / "report.html").read_text() == "old"
+
+
+def test_an_interrupt_leaves_what_was_there(tmp_path, usual, monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        page.write(usual[0], tmp_path / "report.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
+def test_links_and_pipes_stay_what_they_are(tmp_path, usual):
+    (tmp_path / "real.html").write_text("old")
+    (tmp_path / "link.html").symlink_to("real.html")
+    page.write(usual[0], tmp_path / "link.html")
+    assert (tmp_path / "link.html").is_symlink()
+    assert (tmp_path / "real.html").read_text() == usual[1]
+    # A pipe stands for what is no file. Not a device: an error here would replace it for the whole machine.
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE, text=True) as reader:
+        try:
+            page.write(usual[0], tmp_path / "pipe")
+            assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
+            assert reader.communicate(timeout=60)[0] == usual[1]
+        finally:
+            reader.kill()
+
+
+def test_a_place_that_is_none(tmp_path, usual):
+    for place, reason in (
+        ("nowhere/report.html", "No such file or directory; name another file, or make its folder"),
+        (".", "Is a directory; name another file"),
+    ):
+        with pytest.raises(InputError) as raised:
+            page.write(usual[0], tmp_path / place)
+        assert str(raised.value) == f"{tmp_path / place}: cannot be written: {reason}"
+
+
+def test_the_page_depends_on_the_rows_alone(usual):
+    table = predictions()
+    order = np.random.default_rng(1).permutation(len(table))
+    parts = [table.take(order[:100]), table.take(order[100:])]
+    assert page.fragment(report_of(parts)) == page.fragment(replace(usual[0], sources=report_of(parts).sources))
+
+
+# --- the form --------------------------------------------------------------------------------------------------------
+
+
+def sound(text):
+    """Assert what holds for every page."""
+    outline = Outline(text)
+    ids = [attrs["id"] for _, attrs, _ in outline.tags if "id" in attrs]
+    assert len(set(ids)) == len(ids)
+    for _, attrs, _ in outline.tags:
+        assert set(attrs.get("aria-labelledby", "").split()) <= set(ids)
+        for name, value in attrs.items():
+            assert not name.startswith("on")
+            assert name not in ("src", "srcset", "data", "action")
+            assert "href" not in name or (value[0] == "#" and value[1:] in ids)
+            assert value is None or not re.search(r"url\((?!#)", value)
+            for reference in re.findall(r"url\(#(.*?)\)", value or ""):
+                assert reference in ids
+    assert not outline.all("script", "link", "iframe", "img", "object", "base")
+    assert "@import" not in text
+    assert "url(" not in text[text.index("<style>") : text.index("</style>")]
+    for _, attrs, _ in outline.all("th"):
+        assert attrs.get("scope") in ("col", "row")
+    for table in re.findall(r"<table>.*?</table>", text, re.DOTALL):
+        assert "<caption>" in table
+        assert table.count("<thead>") == 1
+        widths = {len(re.findall(r"<t[hd][ >]", row)) for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL)}
+        assert len(widths) == 1
+    headings = [int(tag[1]) for tag, _, _ in outline.all("h1", "h2", "h3", "h4")]
+    assert headings[0] == 1
+    assert headings.count(1) == 1
+    assert set(headings) <= {1, 2}
+    drawings = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert len(drawings) == len(outline.all("figure")) == len(outline.all("figcaption"))
+    for drawing in drawings:
+        root = xml.etree.ElementTree.fromstring(drawing)
+        assert root.get("role") == "img"
+        title, description = (root.find(f"{{http://www.w3.org/2000/svg}}{name}") for name in ("title", "desc"))
+        assert root.get("aria-labelledby") == f"{title.get('id')} {description.get('id')}"
+        assert len(title.text) > 10
+        assert len(description.text) > 30
+        for tag in re.findall(r"<[^>]+>", drawing):  # each colour is one of the theme's
+            assert not re.search(r"#[0-9a-f]{6}", re.sub(r'id="[^"]*"|url\([^)]*\)|href="[^"]*"', "", tag))
+        assert re.search(r"<text", drawing)  # not drawn as outlines
+    return outline
+
+
+def test_the_page_is_sound(usual):
+    outline = sound(usual[1])
+    assert usual[1].startswith('<!doctype html>\n<html lang="en">')
+    (_, viewport, _), *_ = [one for one in outline.all("meta") if one[1].get("name") == "viewport"]
+    assert viewport["content"] == "width=device-width, initial-scale=1"
+    assert len(outline.all("main")) == 1
+    assert len(outline.all("figure")) == 3
+    assert [text for (inside,), text in (t for t in outline.texts if t[0]) if inside == "h2"] == [
+        "By key",
+        "The worst groups",
+        "Is it calibrated?",
+        "Where the loss comes from",
+        "Which losses occur",
+        "What the words mean",
+    ]
+    assert "default-src 'none'" in usual[1]  # a browser would refuse to load anything
+    for _, attrs, inside in outline.all("div"):
+        if attrs.get("class") == "scroll":  # what can be scrolled can be reached by keys, and has a name
+            assert (attrs["role"], attrs["tabindex"]) == ("region", "0")
+            assert attrs["aria-label"]
+            assert "main" in inside
+    assert len(usual[1]) < 150_000
+
+
+def test_the_test_of_soundness_can_fail(usual):
+    for bad in (
+        '<img src="https://example.org/x.png">',
+        '<p id="a"></p><p id="a"></p>',
+        "<table></table>",
+        "<p><b></p>",
+    ):
+        with pytest.raises((AssertionError, KeyError)):
+            sound(usual[1].replace("<header>", bad + "<header>"))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_keys_and_names_are_text_whatever_they_hold(tmp_path, whole):
+    n = 600
+    keys = np.array(EVIL, object)[np.arange(n) % len(EVIL)]
+    table = predictions(n, key=keys).rename_columns(["x", "z", EVIL[0], "w"])
+    report = replace(report_of(table, by=[EVIL[0]]), sources=(EVIL[1],), logits=EVIL[0], labels=EVIL[0])
+    text = written(report, tmp_path) if whole else page.fragment(report)
+    outline = sound(text)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "\x1b" not in text
+    assert "\x00" not in text
+    shown = "".join(data for _, data in outline.texts)
+    for key in (
+        "<script>alert(1)</script>",
+        "$x^2$ & {{ 7 * 7 }}",
+        r"line\nbreak \x1b[31m \x00",
+        "(null)",
+        EVIL[5],
+        "日本 ✈",
+    ):
+        assert key in shown
+    assert "49" not in [row[0] for row in cells(text)]
+
+
+def test_labels_in_a_figure_are_the_keys_shortened_where_they_are_long(usual):
+    overall = usual[0].overall
+    drawn = figures.svg(figures.worst([Group((key,), overall) for key in EVIL], overall), "title", "description")
+    texts = [one.text for one in xml.etree.ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]
+    labels = [cell(key) for key in EVIL]
+    assert [label if len(label) <= 18 else label[:17] + "…" for label in labels] == [
+        text for text in texts if text and text[:5] in {label[:5] for label in labels}
+    ]
+
+
+def test_names_that_are_no_text(tmp_path, usual):
+    report = replace(usual[0], sources=(os.fsdecode(b"\xff.parquet"),))
+    assert r"\udcff.parquet" in written(report, tmp_path)
+
+
+def luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(a, b):
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_contrast_in_both_themes(usual):
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    light, dark = usual[1][usual[1].index("<style>") : usual[1].index("</style>")].split(
+        "@media (prefers-color-scheme: dark)"
+    )
+    for theme in (light, dark):
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", theme))
+        for name in ("ink", "faint", "blue", "orange"):
+            assert contrast(colours[name], colours["paper"]) >= 4.5, (name, colours)
+
+
+# --- the words and numbers -------------------------------------------------------------------------------------------
+
+
+def test_the_numbers_are_those_of_the_report(usual):
+    report, text = usual
+    head, *rows, everything = cells(text)
+    assert head == [
+        *("key", "rows", "mean loss", "± s.e.", "base rate’s loss", "skill", "share of excess"),
+        *("mean label", "mean prediction", "predictions are"),
+    ]
+    shares = [float(row[6].replace("−", "-").rstrip("%")) for row in rows]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(share for share in shares if share > 0) == pytest.approx(100, abs=0.2)
+    by_key = {group.key[0]: group.score for group in report.groups}
+    for row in rows:
+        one = by_key[row[0]]
+        assert row[1:4] == [f"{one.rows:,}", f"{one.mean_loss:#.4g}", f"{one.standard_error:#.2g}"]
+        assert row[4:6] == [f"{one.base_loss:#.4g}", f"{one.skill:.3f}".replace("-", "−")]
+        assert row[7:9] == [f"{one.mean_label:.1%}", f"{one.mean_probability:.1%}"]
+    overall = report.overall
+    assert everything[:4] == ["all", "3,000", f"{overall.mean_loss:#.4g}", f"{overall.standard_error:#.2g}"]
+    headline = re.search(r"<h1>(.*)</h1>", text).group(1)
+    assert headline == (
+        f"The mean loss is {overall.mean_loss:#.4g} nats, {overall.skill:.1%} less than that of always predicting the "
+        "base rate"
+    )
+    parts = re.findall(r"(uncertainty|discrimination|miscalibration|mean\xa0loss)</th><td>(.*?)</td>", text)
+    values = [float(value.replace("−", "-")) for _, value in parts]
+    assert len(values) == 4
+    assert sum(values[:3]) == pytest.approx(values[3], abs=2e-5)
+    assert values[3] == pytest.approx(overall.mean_loss, abs=1e-5)
+
+
+def test_weights_have_a_column_where_there_are_any():
+    head, *rows = cells(page.fragment(report_of(weights="w")))
+    assert head[:3] == ["key", "rows", "weight"]
+    assert all(len(row) == len(head) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("labels", "logits", "words"),
+    [
+        ([1, 0], [np.inf, 2.0], "no better than always predicting the base rate"),
+        ([1, 0], [-np.inf, 2.0], "The mean loss is infinite"),
+        ([1, 1], [1.0, 2.0], "all labels are the same"),
+        ([0], [-3.0], "all labels are the same"),
+        ([1, 0], [0.0, 0.0], "no better than always predicting the base rate"),
+        ([1, 0], [800.0, -800.0], "100.0% less"),
+        ([1, 0, 1], [40.0, -40.0, -40.0], "no better"),
+    ],
+)
+@pytest.mark.parametrize("by", [(), "key"])
+def test_odd_rows(tmp_path, labels, logits, words, by):
+    keys = list("abc")[: len(labels)]
+    report = report_of(pa.table({"x": logits, "z": labels, "key": keys}), by=by)
+    text = written(report, tmp_path)
+    sound(text)
+    assert words in re.search(r"<h1>(.*)</h1>", text).group(1)
+    axes = page.plot(report).axes[0]
+    for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        assert low < high
+        assert len(axis.get_ticklocs()) > 0
+        assert ((low < axis.get_ticklocs()) & (axis.get_ticklocs() < high)).all()
+
+
+def test_classes_have_no_labels_between_and_no_diagram(tmp_path):
+    table = pa.table({"x": [[0.0, 1.0, 2.0], [3.0, 1.0, -1.0]] * 10, "z": [2, 1] * 10, "key": ["a", "b"] * 10})
+    report = report_of(table)
+    text = written(report, tmp_path)
+    sound(text)
+    assert cells(text)[0][-1] == "share of excess"
+    assert "Is it calibrated?" not in text
+    with pytest.raises(ValueError, match="have no reliability diagram; score each class"):
+        page.plot(report)
+
+
+def test_an_undefined_mean_says_so(usual):
+    overall = replace(usual[0].overall, mean_loss=math.nan, standard_error=math.nan, skill=math.nan)
+    text = page.fragment(replace(usual[0], overall=overall))
+    assert "<h1>The mean loss is undefined" in text
+
+
+def test_a_group_without_weight_comes_last(usual):
+    nothing = replace(usual[0].overall, weight=0.0, mean_loss=math.nan, mean_label=math.nan, mean_probability=math.nan)
+    groups = (Group(("none",), nothing), *usual[0].groups)
+    rows = cells(page.fragment(replace(usual[0], groups=groups)))
+    assert rows[-2][0] == "none"
+    assert "n/a" in rows[-2]
+
+
+def test_of_very_many_groups_the_worst_are_shown(tmp_path):
+    n = 5000
+    report = report_of(predictions(n, key=np.arange(n) % 1000))
+    text = written(report, tmp_path)
+    sound(text)
+    assert len(cells(text)) == sections.MOST_GROUPS + 2
+    assert "The worst 100 of 1,000 groups" in text
+    assert len(text) < 200_000
+
+
+def test_what_was_left_out_is_said(usual):
+    text = page.fragment(replace(usual[0], skipped=1234, zeros=2, ones=3, sources=("a", "b", "c", "d", "e")))
+    assert "1,234 more rows could not be scored and are left out." in text
+    assert "5 probabilities are exactly 0 or 1." in text
+    assert "a, b, c and 2 more" in text
+
+
+@pytest.mark.parametrize("shift", [-1.0, 0.0, 1.0])
+def test_the_verdict_on_predictions(shift):
+    table = predictions()
+    shifted = table.set_column(0, "x", pa.array(table["x"].to_numpy() + np.float32(shift)))
+    rows = cells(page.fragment(report_of(shifted)))
+    want = {-1.0: {"too low"}, 0.0: {"within chance"}, 1.0: {"too high"}}[shift]
+    assert {row[-1] for row in rows[1:]} == want
+
+
+def test_a_notebook_shows_the_fragment_and_the_figure(usual):
+    text = usual[0]._repr_html_()
+    assert text == page.fragment(usual[0])
+    sound(text)
+    assert text.startswith("<style>")
+    assert not re.search(r"<(html|body|main|head)[ >]", text)
+    assert usual[0].plot().axes[0].get_ylabel() == "observed"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        *((0.0, "0.0%"), (1.0, "100.0%"), (0.2371, "23.7%"), (-0.467, "−46.7%"), (1.5, "150.0%"), (0.001, "0.1%")),
+        *(
+            (0.00034, "0.034%"),
+            (1.5e-8, "0.0000015%"),
+            (0.9996, "99.96%"),
+            (1 - 2e-7, "99.99998%"),
+            (-2e-5, "−0.0020%"),
+        ),
+        (math.nan, "n/a"),
+    ],
+)
+def test_shares_have_the_digits_that_tell_them_from_0_and_1(share, text):
+    assert sections.percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "two", "four"),
+    [
+        *((0.0, "0.0", "0.000"), (0.00098, "0.00098", "0.0009800"), (4.2e-5, "0.000042", "0.00004200")),
+        *((12.3456, "12", "12.35"), (math.inf, "infinite", "infinite"), (math.nan, "n/a", "n/a")),
+        *((-0.5, "−0.50", "−0.5000"), (1e-9, "1.0e−09", "1.000e−09")),
+    ],
+)
+def test_losses_have_two_or_four_digits(value, two, four):
+    assert (sections.error(value), sections.nats(value)) == (two, four)
