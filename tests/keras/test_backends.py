@@ -69,7 +69,8 @@ for kind in labels:
     model.layers[0].set_weights([start, np.zeros(3, "f")])
     model.compile(optimizer=keras.optimizers.SGD(0.5), loss=cls())
     history = model.fit(inputs, targets[kind], epochs=3, batch_size=16, shuffle=False, verbose=0,
-    sample_weight=np.linspace(0, 1, 64).astype("f")) path = os.path.join(sys.argv[2], kind + ".keras")
+    sample_weight=np.linspace(0, 1, 64).astype("f"))
+    path = os.path.join(sys.argv[2], kind + ".keras")
     model.save(path)
     again = keras.saving.load_model(path)
     assert type(again.loss) is cls, again.loss
