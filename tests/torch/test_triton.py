@@ -15,7 +15,7 @@ from .. import oracle
 # conftest.py has chosen the interpreter where there is no card
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
-kernels = pytest.importorskip("logitloss._triton")
+kernels = pytest.importorskip("logitloss.torch._triton")
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 BOUND = 0.501  # ulp, as the module claims
@@ -219,7 +219,7 @@ def test_what_has_no_kernel_for_a_card(card):
 COMPILE = """
 import triton
 from triton.backends.compiler import GPUTarget
-from logitloss import _triton as kernels
+from logitloss.torch import _triton as kernels
 
 def ptx(kernel, types, **constants):
     names = dict(zip(kernel.arg_names, [*types, *["constexpr"] * len(constants)]))
