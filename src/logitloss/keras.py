@@ -12,10 +12,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from keras.src.backend import set_keras_mask  # how a loss tells its base class what it ignores has no public name
-
 import keras
 from keras import ops
+from keras.src.backend import set_keras_mask  # how a loss tells its base class what it ignores has no public name
 
 from ._checks import softmax_shapes
 from ._sigmoid import sigmoid_cross_entropy_with_logits

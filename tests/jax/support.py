@@ -12,10 +12,10 @@ from ..oracle import DTYPES, bits
 jax = pytest.importorskip("jax")
 
 import jax.numpy as jnp  # noqa: E402, F401
+from jax import export  # noqa: E402, F401
 from jax.test_util import check_grads  # noqa: E402, F401
 
 import logitloss.jax as xj  # noqa: E402, F401
-from jax import export  # noqa: E402, F401
 
 
 @pytest.fixture(params=DTYPES, ids=str)

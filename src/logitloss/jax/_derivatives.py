@@ -12,10 +12,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec, auto_axes
-
-import jax
 
 from .. import _core, _formulas
 

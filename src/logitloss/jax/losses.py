@@ -7,11 +7,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-
-import jax
 
 from .. import _checks
 from .. import _sigmoid as losses

@@ -15,9 +15,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from tensorflow.python.eager.record import could_possibly_record  # whether a tape listens has no public name
-
 import tensorflow as tf
+from tensorflow.python.eager.record import could_possibly_record  # whether a tape listens has no public name
 
 from .. import _formulas, ufuncs
 

@@ -3,9 +3,9 @@
 The four that ``tf.nn`` has too take its place there, with its signatures. The public functions come here for logits
 that are tensors; formulas, special values and errors are theirs, in TensorFlow's own sentences where shapes differ.
 
-Eager tensors on the CPU have the accuracy and the bits of NumPy arrays. Traced ones, and those on other devices, are as
-accurate as TensorFlow's exp, log1p and division: ``docs/frameworks/tensorflow.md`` has the bounds that are tested. There a
-label that is no class gives nan, and subnormal numbers are flushed to 0.
+Eager tensors on the CPU have the accuracy and the bits of NumPy arrays. Traced tensors, and those on other devices, are
+as accurate as TensorFlow's exp, log1p and division: ``docs/frameworks/tensorflow.md`` has the tested bounds. There
+a label that is no class gives nan, and subnormal numbers are flushed to 0.
 """
 
 from __future__ import annotations

@@ -8,10 +8,9 @@ import importlib.util
 from typing import Any, Protocol
 
 import numpy as np
-from torch.autograd import forward_ad
-
 import torch
 from torch import _C, bfloat16, compiler, float32, is_grad_enabled, strided  # not looked up anew in each small call
+from torch.autograd import forward_ad
 
 from .. import _core
 from .._exact import ExactSum

@@ -13,10 +13,9 @@ half its lanes memory, not arithmetic, sets the pace.
 
 from __future__ import annotations
 
+import torch
 import triton
 import triton.language as tl
-
-import torch
 
 BLOCK = 1024
 PROGRAMS = 2048  # as many for every size and card, so that a sum has one order

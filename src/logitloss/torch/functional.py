@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from torch.nn import _reduction
-
 import torch
+from torch.nn import _reduction
 
 from . import _sigmoid, _softmax
 from ._checks import (

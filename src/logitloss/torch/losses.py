@@ -10,7 +10,6 @@ import contextlib
 from typing import Any
 
 import numpy as np
-
 import torch
 
 from .. import _checks as checks
