@@ -3,7 +3,7 @@
 Nothing here is imported by `import logitloss`: it needs PyArrow, which `pip install "logitloss[eval]"` brings.
 """
 
-from logitloss.evaluate.input.check import InputError
+from logitloss.evaluate.errors import InputError
 from logitloss.evaluate.results import Bins, Group, Losses, Report, Score
 from logitloss.evaluate.score import merge, score
 from logitloss.evaluate.state.state import State

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from logitloss.evaluate.compare import compare, exceeds_loss, exceeds_regression
 from logitloss.evaluate.display import table as _report
-from logitloss.evaluate.input.check import InputError
+from logitloss.evaluate.errors import InputError
 from logitloss.evaluate.input.sources import query, spooled
 from logitloss.evaluate.results import Comparison, Report
 from logitloss.evaluate.score import merge, score

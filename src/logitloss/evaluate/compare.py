@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from logitloss import _core, ufuncs
-from logitloss.evaluate.input.check import Batch, Columns, InputError
+from logitloss.evaluate.errors import InputError
+from logitloss.evaluate.input.check import Batch, Columns
 from logitloss.evaluate.input.sources import sources
 from logitloss.evaluate.plan import Plan, Readable, columns_of, plan_of
 from logitloss.evaluate.results import Comparison, Difference, GroupDifference, Score

@@ -13,7 +13,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 import pyarrow as pa
 
 import logitloss
-from logitloss.evaluate.input.check import Columns, InputError
+from logitloss.evaluate.errors import InputError
+from logitloss.evaluate.input.check import Columns
 from logitloss.evaluate.input.read import File, Part, Source
 from logitloss.evaluate.plan import Plan, Readable
 from logitloss.evaluate.state.count import Counter

@@ -8,7 +8,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from logitloss.evaluate.input.check import PAIR, Checker, Columns, InputError
+from logitloss.evaluate.errors import InputError
+from logitloss.evaluate.input.check import PAIR, Checker, Columns
 from logitloss.evaluate.input.read import Part
 
 

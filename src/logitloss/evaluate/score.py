@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 from logitloss.evaluate.engine import run
-from logitloss.evaluate.input.check import Columns, InputError
+from logitloss.evaluate.errors import InputError
+from logitloss.evaluate.input.check import Columns
 from logitloss.evaluate.input.read import Part
 from logitloss.evaluate.input.sources import Source, Stream, sources
 from logitloss.evaluate.plan import Plan, columns_of, plan_of

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from logitloss.evaluate.input.check import InputError
-from logitloss.evaluate.input.read import printable
+from logitloss.evaluate.errors import InputError, printable
 
 _ADVICE = {errno.ENOENT: ", or make its folder"}
 _ADVICE |= dict.fromkeys([errno.ENOSPC, errno.EFBIG, errno.EDQUOT], ", or make room")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from logitloss.evaluate.errors import InputError
 from logitloss.evaluate.input.columns import (
     constant,
     first_failure,
@@ -27,10 +28,6 @@ from logitloss.evaluate.input.columns import (
 
 PAIR = "labels"  # the key that tells several pairs of columns apart
 _MOST_WEIGHT = 1e100  # so that no square of a weight is infinite
-
-
-class InputError(ValueError):
-    """Something that cannot be scored. The text is one line: where, what was expected, what was got, what to do."""
 
 
 @dataclass(frozen=True)

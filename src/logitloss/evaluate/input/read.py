@@ -17,7 +17,8 @@ import pyarrow.dataset as ds
 import pyarrow.fs
 import pyarrow.json
 
-from logitloss.evaluate.input.check import Checker, Columns, InputError
+from logitloss.evaluate.errors import InputError, printable, said_by
+from logitloss.evaluate.input.check import Checker, Columns
 from logitloss.evaluate.input.columns import is_list
 
 # Large enough that the calls for each interval and group do not count, and only megabytes. Lists of logits make the
@@ -242,13 +243,3 @@ def _reason(error: BaseException) -> str:
         )
     text = re.sub(r"^Could not open \w+ input source '.*?': (Invalid: )?", "", text)
     return f"{text[:200].rstrip('.')}; the file may be truncated or damaged"
-
-
-def said_by(error: BaseException, most: int | None = 200) -> str:
-    """The text of another library's error, on one line and no longer than a reader bears."""
-    return printable(" ".join(str(error).split()))[:most]
-
-
-def printable(text: str) -> str:
-    """The text with what a terminal would obey, or could not show, as escapes."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -17,9 +17,10 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.fs
 
+from logitloss.evaluate.errors import InputError, printable, said_by
 from logitloss.evaluate.input import read
-from logitloss.evaluate.input.check import Checker, Columns, InputError
-from logitloss.evaluate.input.read import FORMATS, File, Part, Source, printable, said_by
+from logitloss.evaluate.input.check import Checker, Columns
+from logitloss.evaluate.input.read import FORMATS, File, Part, Source
 
 _STREAM = b"\xff\xff\xff\xff"  # what Arrow's streaming format starts with
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from logitloss.evaluate.display.output import write_whole
-from logitloss.evaluate.input.check import Columns, InputError
-from logitloss.evaluate.input.read import said_by
+from logitloss.evaluate.errors import InputError, said_by
+from logitloss.evaluate.input.check import Columns
 from logitloss.evaluate.plan import Plan
 from logitloss.evaluate.results import Report
 from logitloss.evaluate.state.partial import Partial
