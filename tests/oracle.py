@@ -43,6 +43,19 @@ def hessian(x):
     return sigmoid(x) * sigmoid(-x)
 
 
+def softmax(x, z):
+    """The softmax loss of a row and its gradient."""
+    with mp.workprec(4000):
+        x, z = [mp.mpf(float(v)) for v in x], [mp.mpf(float(v)) for v in z]
+        largest = max(x)
+        powers = [mp.exp(v - largest) if v - largest > -2000 else mp.mpf(2) ** -2600 for v in x]
+        total = mp.fsum(powers)
+        log_total = largest + mp.log(total)
+        loss = mp.fsum(b * (log_total - a) for a, b in zip(x, z, strict=True) if b)
+        weight = mp.fsum(z)
+        return loss, [weight * p / total - b for p, b in zip(powers, z, strict=True)]
+
+
 def unit(value, dtype) -> mpmath.mpf:
     """The distance of neighbours of a dtype at a value, that of the subnormals below the smallest normal number."""
     info = ml_dtypes.finfo(dtype)

@@ -9,7 +9,7 @@ import pytest
 
 import logitloss
 
-from ..core.test_sigmoid import EDGES, LN2
+from ..edges import EDGES, LN2
 from .array_kinds import EVERY, Pandas, called, stand_in
 
 

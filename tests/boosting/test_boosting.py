@@ -14,28 +14,13 @@ import logitloss.boosting
 from logitloss.boosting import NOT_COUNTED, CatBoostLoss, LightGBMLoss, XGBoostLoss
 
 from .. import oracle
-from ..core.test_process import FRAMEWORKS, imported_by
-from ..core.test_sigmoid import EDGES, LN2
+from ..edges import EDGES, LN2
 from ..oracle import bits
+from ..processes import FRAMEWORKS, imported_by
+from .support import derivatives, mean
 
 inf, nan = math.inf, math.nan
 LOSSES = [XGBoostLoss, LightGBMLoss, CatBoostLoss]
-
-
-def derivatives(loss, labels, margins, weight=None):
-    """Gradient and hessian by the names and signs of the host."""
-    if isinstance(loss, CatBoostLoss):
-        return -loss.calc_ders_range(margins, labels, weight).T
-    return loss.sklearn_objective(labels, margins, weight)
-
-
-def mean(loss, labels, margins, weight=None):
-    """The metric by the names of the host."""
-    if isinstance(loss, CatBoostLoss):
-        return loss.get_final_error(*loss.evaluate((margins,), labels, weight))
-    if isinstance(loss, LightGBMLoss):
-        return loss.sklearn_metric(labels, margins, weight)[1]
-    return loss.sigmoid_cross_entropy(labels, margins, weight)
 
 
 # --- derivatives -----------------------------------------------------------------------------------------------------

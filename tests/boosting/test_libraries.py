@@ -8,7 +8,7 @@ import pytest
 
 from logitloss.boosting import NOT_COUNTED, CatBoostLoss, LightGBMLoss, XGBoostLoss
 
-from .test_boosting import derivatives, mean
+from .support import derivatives, mean
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 import logitloss
 from logitloss import _chunks
 
+from ..inputs import sample
 from ..oracle import bits
-from .test_layouts import sample
 
 loss = logitloss.sigmoid_cross_entropy_with_logits
 LAYOUTS = {

@@ -16,43 +16,9 @@ import logitloss
 from logitloss import ufuncs
 
 from .. import ROOT, oracle
+from ..inputs import sample
 from ..oracle import DTYPES, bits
-
-UFUNCS = [
-    ufuncs.sigmoid_cross_entropy,
-    ufuncs.sigmoid_cross_entropy_grad,
-    ufuncs.sigmoid_cross_entropy_value_and_grad,
-    ufuncs.sigmoid_cross_entropy_grad_and_hess,
-]
-
-
-def outputs(ufunc, *arguments, **keywords):
-    got = ufunc(*arguments, **keywords)
-    return got if isinstance(got, tuple) else (got,)
-
-
-def assert_same(got, want):
-    for one, other in zip(got, want, strict=True):
-        np.testing.assert_array_equal(bits(one), bits(other))
-
-
-def sample(n, dtype, seed=0):
-    """Logits of every kind, so that some take the fallback, some are subnormal and some have no number."""
-    rng = np.random.default_rng(seed)
-    x = rng.normal(scale=6, size=n)
-    z = rng.choice([0, 1, 0.5, 0.25, 0.1], n)
-    x[rng.random(n) < 0.2] *= 20
-    x[rng.random(n) < 0.1] *= 2.0**-30
-    x[rng.random(n) < 0.02] = np.nan
-    x[rng.random(n) < 0.02] = np.inf
-    return x.astype(dtype), z.astype(dtype)
-
-
-@pytest.fixture
-def threads():
-    before = logitloss.get_num_threads()
-    yield logitloss.set_num_threads
-    logitloss.set_num_threads(before)
+from .support import UFUNCS, assert_same, outputs
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

@@ -17,8 +17,9 @@ import logitloss
 from logitloss import ufuncs
 
 from .. import ROOT
+from ..inputs import sample
 from ..oracle import DTYPES, bits
-from .test_layouts import UFUNCS, assert_same, outputs, sample
+from .support import UFUNCS, assert_same, outputs
 
 ROOM = 1 << 25
 BEFORE, AFTER = 0, 1

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from logitloss.evaluate import InputError, engine, score
 from logitloss.evaluate.input import read
 
-from .test_evaluate import columns, write
+from .support import columns, write
 
 ROW_1 = "(the first row of data is row 1)"
 MEND = "correct the value or leave the row out"

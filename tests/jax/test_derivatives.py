@@ -9,9 +9,9 @@ import pytest
 import logitloss
 
 from .. import oracle
-from ..core.test_formulas import FLOATS
-from ..core.test_sigmoid import EDGES, LN2, interesting_labels, interesting_logits
-from ..core.test_softmax import EDGES as SOFTMAX_EDGES
+from ..bounds import FLOATS
+from ..edges import EDGES, LN2, SOFTMAX_EDGES
+from ..inputs import interesting_labels, interesting_logits
 from ..oracle import BFLOAT16, mp
 from . import support as jax_host
 from .support import check_grads, jax, jnp, same, softmax_batches, xj

@@ -13,8 +13,8 @@ import logitloss
 from logitloss import _formulas
 
 from .. import ROOT
-from ..core.test_formulas import FLOATS, assert_sigmoid_bounds, assert_softmax_bounds
-from ..core.test_sigmoid import interesting_labels, interesting_logits
+from ..bounds import FLOATS, assert_sigmoid_bounds, assert_softmax_bounds
+from ..inputs import interesting_labels, interesting_logits
 from ..oracle import BFLOAT16
 from . import support as jax_host
 from .support import jax, jnp, run, same, softmax_batches, xj

@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from logitloss.sklearn import ReliabilityDisplay
 
-from .test_sklearn import DATA
+from ..processes import imported_by
+from .support import DATA
 
 inf, nan = math.inf, math.nan
 
@@ -98,6 +99,4 @@ def test_display_refuses(ax):
 
 
 def test_matplotlib_is_imported_by_plot_alone():
-    from ..core.test_process import imported_by
-
     assert "matplotlib" not in imported_by("import logitloss.sklearn")

@@ -7,11 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from ..core.test_sigmoid import EDGES, LN2
+from ..edges import EDGES, LN2
 
 pytest.importorskip("sklearn")
 import scipy.special
-from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from sklearn.ensemble import AdaBoostClassifier, GradientBoostingClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
@@ -24,8 +23,9 @@ from sklearn.preprocessing import StandardScaler
 import logitloss.sklearn
 from logitloss.sklearn import log_loss_from_logits, neg_log_loss_from_logits_scorer
 
+from .support import DATA
+
 inf, nan = math.inf, math.nan
-DATA = {2: load_breast_cancer(return_X_y=True), 3: load_iris(return_X_y=True)}
 
 
 def logit(p):

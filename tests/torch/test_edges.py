@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: E402
 import logitloss  # noqa: E402
 import logitloss.torch as ours  # noqa: E402
 
-from ..core.test_sigmoid import EDGES, LN2  # noqa: E402
+from ..edges import EDGES, LN2  # noqa: E402
 from .test_torch import DTYPES, leaf, numpy, same_bits  # noqa: E402
 
 inf, nan = math.inf, math.nan

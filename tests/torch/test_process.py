@@ -12,7 +12,7 @@ pytest.importorskip("ml_dtypes")
 import logitloss  # noqa: E402
 import logitloss.torch as ours  # noqa: E402
 
-from ..core.test_process import FRAMEWORKS, imported_by, run  # noqa: E402
+from ..processes import FRAMEWORKS, imported_by, run  # noqa: E402
 from .test_torch import same_bits, sample  # noqa: E402
 
 PRELUDE = "import torch, logitloss, logitloss.torch as ours\n"

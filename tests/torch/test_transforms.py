@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 import logitloss  # noqa: E402
 import logitloss.torch as ours  # noqa: E402
 
-from ..core.test_sigmoid import EDGES  # noqa: E402
+from ..edges import EDGES  # noqa: E402
 from .test_edges import DEFECTS  # noqa: E402
 from .test_torch import leaf, numpy, sample  # noqa: E402
 
