@@ -37,16 +37,16 @@ def sample(n, dtype, seed=0):
 
 def hard_rows(dtype, rng):
     """Rows of every kind that is hard for somebody."""
-    wide = 300 if dtype == np.float64 else 30
+    spread = 300 if dtype == np.float64 else 30
     for n in (1, 2, 3, 10, 64, 65, 513):
         yield np.zeros(n)  # all equal
         yield np.repeat(rng.normal(size=(n + 1) // 2), 2)[:n]  # ties
-        for scale in (1e-4, 1.0, 8.0, wide):
+        for scale in (1e-4, 1.0, 8.0, spread):
             yield rng.normal(scale=scale, size=n)
         ahead = rng.normal(size=n)
-        ahead[n // 2] += 2 * wide  # one class far ahead
+        ahead[n // 2] += 2 * spread  # one class far ahead
         yield ahead
-        ahead[-1] -= 4 * wide
+        ahead[-1] -= 4 * spread
         yield ahead
     yield np.array([0, -80, -87.5, -95, -103])
     yield np.array([0, -708, -720, -744.5, -745.2, -800])
@@ -54,5 +54,5 @@ def hard_rows(dtype, rng):
     for n in (10, 70, 2500):  # farther apart than powers reach, in one segment and in two
         yield rng.permutation(np.linspace(-1000, 1000, n))
     late = rng.normal(size=2500)
-    late[2200] += 2 * wide  # far ahead of its segment and of the one before
+    late[2200] += 2 * spread  # far ahead of its segment and of the one before
     yield late

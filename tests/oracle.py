@@ -7,8 +7,8 @@ import mpmath
 import numpy as np
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-NARROW = [np.dtype(np.float32), np.dtype(np.float16), BFLOAT16]
-DTYPES = [*NARROW, np.dtype(np.float64)]
+CORRECTLY_ROUNDED = [np.dtype(np.float32), np.dtype(np.float16), BFLOAT16]
+DTYPES = [*CORRECTLY_ROUNDED, np.dtype(np.float64)]
 
 mp = mpmath.MPContext()
 mp.prec = 2400  # softplus(x) - x z of float64 keeps its last digits

@@ -14,7 +14,7 @@ from logitloss.accuracy.meter import FORMATS
 from logitloss.accuracy.zones import draw
 
 from .. import oracle
-from ..oracle import DTYPES, NARROW, mp
+from ..oracle import CORRECTLY_ROUNDED, DTYPES, mp
 
 RNG = np.random.default_rng(3)
 NAMES = [dtype.name for dtype in DTYPES]
@@ -138,7 +138,7 @@ def test_truths_at_the_edges(x, z, loss, gradient, dtype):
         assert ulp_errors(np.array([expected], dtype), truth) <= 0.5
 
 
-@pytest.mark.parametrize("dtype", NARROW, ids=NAMES[:-1])
+@pytest.mark.parametrize("dtype", CORRECTLY_ROUNDED, ids=NAMES[:-1])
 def test_a_truth_beyond_the_format_rounds_to_infinity_as_results_do(dtype):
     """At the largest logit with label -h the loss is (1 + h) times as large; half a unit decides."""
     largest = float(ml_dtypes.finfo(dtype).max)

@@ -31,25 +31,25 @@ def test_dask_has_the_bits_of_numpy(function, chunks):
             assert float(gots[0]) == wants[0]
 
 
-@pytest.mark.parametrize("host", ["Dask"], indirect=True)
+@pytest.mark.parametrize("library", ["Dask"], indirect=True)
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_dask_along_other_axes(host, axis):
+def test_dask_along_other_axes(library, axis):
     rng = np.random.default_rng(3)
     x, z = rng.normal(size=(3, 4, 5)), rng.random((3, 4, 5))
     chunks = [1, 2, 3]
     chunks[axis] = -1
     for function in (logitloss.softmax_cross_entropy_value_and_grad, logitloss.softmax_cross_entropy_mean_and_grad):
-        got = function(labels=z, logits=host.xp.from_array(x, chunks=chunks), axis=axis)
+        got = function(labels=z, logits=library.xp.from_array(x, chunks=chunks), axis=axis)
         for one, other in zip(got, function(labels=z, logits=x, axis=axis), strict=True):
             np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("host", ["Dask"], indirect=True)
-def test_dask_is_lazy(host):
+@pytest.mark.parametrize("library", ["Dask"], indirect=True)
+def test_dask_is_lazy(library):
     def refuse(block):
         raise RuntimeError("computed")
 
-    x = host.xp.zeros((4, 3), chunks=(2, 3)).map_blocks(refuse, dtype=np.float64, meta=np.zeros((0, 0)))
+    x = library.xp.zeros((4, 3), chunks=(2, 3)).map_blocks(refuse, dtype=np.float64, meta=np.zeros((0, 0)))
     results = [
         logitloss.sigmoid_cross_entropy_with_logits(labels=x, logits=x),
         *logitloss.sigmoid_cross_entropy_value_and_grad(labels=x, logits=x),
@@ -80,9 +80,9 @@ def test_dask_refuses_chunks_of_unknown_length(function):
             getattr(logitloss, function)(**arguments, **options)
 
 
-@pytest.mark.parametrize("host", ["Dask"], indirect=True)
-def test_dask_refuses(host):
-    x = host.array(np.zeros((4, 3)))
+@pytest.mark.parametrize("library", ["Dask"], indirect=True)
+def test_dask_refuses(library):
+    x = library.array(np.zeros((4, 3)))
     for function in (logitloss.sigmoid_cross_entropy_mean_and_grad, logitloss.softmax_cross_entropy_mean_and_grad):
         with pytest.raises(
             TypeError, match=r"out must be None for Dask arrays, which have no memory yet, got ndarray\. Take"
@@ -90,5 +90,5 @@ def test_dask_refuses(host):
             function(labels=x, logits=x, out=np.zeros((4, 3)))
     with pytest.raises(ValueError, match="multiple chunks"):
         logitloss.softmax_cross_entropy_with_logits(labels=x, logits=x.rechunk((4, 1)))
-    got = logitloss.sparse_softmax_cross_entropy_with_logits(labels=host.array([0, 3, 1, -1]), logits=x)
+    got = logitloss.sparse_softmax_cross_entropy_with_logits(labels=library.array([0, 3, 1, -1]), logits=x)
     np.testing.assert_array_equal(np.isnan(got), [False, True, False, True])

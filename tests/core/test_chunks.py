@@ -1,4 +1,4 @@
-"""Large arrays are computed in pieces: the same bits as in one, and Ctrl-C is answered between two of them."""
+"""Large arrays are computed in chunks: the same bits as in one, and Ctrl-C is answered between two of them."""
 
 import subprocess
 import sys
@@ -24,8 +24,8 @@ LAYOUTS = {
 
 
 @pytest.fixture
-def pieces(monkeypatch):
-    """Makes pieces of a hundred elements, and counts those that were cut."""
+def small_chunks(monkeypatch):
+    """Make the chunks as small as a hundred elements, and count them."""
     seen = []
     whole = _chunks.cut
 
@@ -34,14 +34,14 @@ def pieces(monkeypatch):
             seen.append(1)
             yield part
 
-    def cut():
+    def make_small():
         monkeypatch.setattr(_chunks, "_LARGEST", 100)
         monkeypatch.setattr(_chunks, "cut", counted)
         return seen
 
     before = logitloss.get_num_threads()
     logitloss.set_num_threads(1)
-    yield cut
+    yield make_small
     logitloss.set_num_threads(before)
 
 
@@ -84,10 +84,10 @@ CALLS |= {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("call", CALLS)
-def test_the_same_bits(call, layout, pieces):
+def test_the_same_bits(call, layout, small_chunks):
     x, z = (LAYOUTS[layout](a.reshape(5, 70, 9)) for a in sample(3150, np.float32))
     want = flat(CALLS[call](labels=z, logits=x))
-    seen = pieces()
+    seen = small_chunks()
     got = flat(CALLS[call](labels=z, logits=x))
     for one, other in zip(got, want, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -95,10 +95,10 @@ def test_the_same_bits(call, layout, pieces):
         assert len(seen) > 4
 
 
-def test_arrays_of_other_kinds_see_to_themselves(pieces):
+def test_arrays_of_other_kinds_see_to_themselves(small_chunks):
     xr = pytest.importorskip("xarray")
     x, z = sample(3000, np.float32)
-    seen = pieces()
+    seen = small_chunks()
     got = loss(labels=xr.DataArray(z), logits=xr.DataArray(x))
     np.testing.assert_array_equal(got.values, logitloss.ufuncs.sigmoid_cross_entropy(x, z))
     assert not seen
@@ -107,7 +107,7 @@ def test_arrays_of_other_kinds_see_to_themselves(pieces):
 @pytest.mark.parametrize("shift", [0, 1, 150])
 @pytest.mark.parametrize("of", ["logits", "labels"])
 @pytest.mark.parametrize("softmax", [False, True])
-def test_an_output_may_overlap_an_input(softmax, of, shift, pieces):
+def test_an_output_may_overlap_an_input(softmax, of, shift, small_chunks):
     call = logitloss.softmax_cross_entropy_mean_and_grad if softmax else logitloss.sigmoid_cross_entropy_mean_and_grad
     memory = np.zeros(1000 + shift, np.float32)
     place = memory[shift:].reshape(200, 5)
@@ -115,7 +115,7 @@ def test_an_output_may_overlap_an_input(softmax, of, shift, pieces):
     want = call(**arrays)
     memory[:1000] = arrays[of].ravel()
     arrays[of] = memory[:1000].reshape(200, 5)
-    pieces()
+    small_chunks()
     got = call(**arrays, out=place)
     assert got[1] is place
     for one, other in zip(flat(got), flat(want), strict=True):

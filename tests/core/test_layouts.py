@@ -54,9 +54,9 @@ def test_strides(ufunc, dtype):
     square = x.reshape(64, 64)
     assert_same(outputs(ufunc, square.T, z.reshape(64, 64).T), [w.reshape(64, 64).T for w in want])
     assert_same(outputs(ufunc, np.asfortranarray(square), z.reshape(64, 64)), [w.reshape(64, 64) for w in want])
-    wide = np.broadcast_to(x[:, None], (4096, 3))  # stride 0
+    repeated = np.broadcast_to(x[:, None], (4096, 3))  # stride 0
     assert_same(
-        outputs(ufunc, wide, np.broadcast_to(z[:, None], (4096, 3))), [np.repeat(w[:, None], 3, 1) for w in want]
+        outputs(ufunc, repeated, np.broadcast_to(z[:, None], (4096, 3))), [np.repeat(w[:, None], 3, 1) for w in want]
     )
     record = np.zeros(4096, [("pad", "u1"), ("x", dtype), ("z", dtype)])  # misaligned and strided
     record["x"], record["z"] = x, z
@@ -131,7 +131,7 @@ def test_an_output_behind_its_input(skipped, threads):
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("skipped", [0, 1])
 def test_results_larger_than_the_caches(dtype, skipped, threads):
-    """They are written past them, wherever they begin: in pieces of 16 bytes, and what is left by itself."""
+    """They are written past them, wherever they begin: 16 bytes at a time, and what is left by itself."""
     size = np.dtype(dtype).itemsize
     n = 2**25 // size + 5
     x, z = sample(1001, dtype)

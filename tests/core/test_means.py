@@ -8,7 +8,7 @@ import pytest
 import logitloss
 
 from .. import oracle
-from ..oracle import DTYPES, NARROW, bits
+from ..oracle import CORRECTLY_ROUNDED, DTYPES, bits
 
 inf, nan = math.inf, math.nan
 
@@ -31,7 +31,7 @@ def test_mean_and_grad(dtype):
     assert gradient.shape == x.shape
     for a, b, got in list(zip(x.flat, z.flat, gradient.flat, strict=True))[:300]:
         truth = oracle.gradient(a, b) / x.size
-        if dtype in NARROW:
+        if dtype in CORRECTLY_ROUNDED:
             assert got == oracle.nearest(truth, dtype)
         else:
             slack = 2.0**-56 * min(oracle.sigmoid(a), oracle.sigmoid(-a)) / x.size / oracle.unit(truth, dtype)
@@ -65,7 +65,7 @@ def test_mean_of_nothing_and_of_no_number():
         np.testing.assert_equal(mean, want)
 
 
-@pytest.mark.parametrize("dtype", NARROW, ids=str)
+@pytest.mark.parametrize("dtype", CORRECTLY_ROUNDED, ids=str)
 def test_losses_beyond_the_largest_number_and_without_one(dtype):
     every_bit = np.array(2**63 - 1).view(np.float64)  # a nan to which nothing can be added but a carry
     for label, want in ((-1e39, np.inf), (every_bit, np.nan)):
@@ -76,7 +76,7 @@ def test_losses_beyond_the_largest_number_and_without_one(dtype):
         np.testing.assert_equal(logitloss.sigmoid_cross_entropy_total(labels=labels, logits=logits).compute(), want)
 
 
-@pytest.mark.parametrize("dtype", NARROW, ids=str)
+@pytest.mark.parametrize("dtype", CORRECTLY_ROUNDED, ids=str)
 @pytest.mark.parametrize("n", [6000, 20_000, 300_000])
 def test_a_gradient_is_divided_before_it_is_rounded(n, dtype):
     """Also where the quotient, or what is divided, is subnormal: blocks differ in the sizes of their logits."""

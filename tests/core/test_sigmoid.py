@@ -11,7 +11,7 @@ import logitloss
 from .. import oracle
 from ..edges import EDGES, LN2
 from ..inputs import interesting_labels, interesting_logits
-from ..oracle import DTYPES, NARROW, bits
+from ..oracle import CORRECTLY_ROUNDED, DTYPES, bits
 from .support import all_results
 
 inf = math.inf
@@ -117,7 +117,7 @@ def test_against_the_definition(dtype):
     truths.append([oracle.gradient(a, b) for a, b in zip(x, z, strict=True)])
     truths.append([oracle.hessian(a) for a in x])
     for kind, got, truth in zip(("loss", "gradient", "hessian"), all_results(x, z), truths, strict=True):
-        if dtype in NARROW:
+        if dtype in CORRECTLY_ROUNDED:
             want = np.array([oracle.nearest(t, dtype) for t in truth], dtype)
             wrong = np.flatnonzero(got != want)
             assert not wrong.size, (kind, x[wrong][:3], z[wrong][:3], got[wrong][:3], want[wrong][:3])
@@ -130,7 +130,7 @@ def test_against_the_definition(dtype):
                 assert np.sign(one) == np.sign(float(oracle.mp.sign(t))) or abs(t) < 2.0**-1074
 
 
-@pytest.mark.parametrize("dtype", NARROW, ids=str)
+@pytest.mark.parametrize("dtype", CORRECTLY_ROUNDED, ids=str)
 @pytest.mark.parametrize("label", [-3.0, -1.0, 1.5, 2.0, 1e10])
 def test_labels_outside_the_unit_interval(dtype, label):
     """The affine extension, correctly rounded also where its terms cancel."""
@@ -162,14 +162,14 @@ def test_float32_bit_patterns():
     rng = np.random.default_rng(7)
     x = np.frombuffer(rng.bytes(4_000_000), np.float32)
     x = x[np.isfinite(x)]
-    wide = x.astype(np.longdouble)
+    extended = x.astype(np.longdouble)
     with np.errstate(under="ignore"):
-        u = np.exp(-abs(wide))
+        u = np.exp(-abs(extended))
         p, tail = u / (1 + u), np.log1p(u)
     for label in (0, 1):
         a = np.where(x > 0, 1 - label, -label)
         gradient = a - np.where(x > 0, p, -p)
-        truths = (np.where(a == 0, 0, wide) * a + tail, gradient, p * (1 - p))
+        truths = (np.where(a == 0, 0, extended) * a + tail, gradient, p * (1 - p))
         exact = (lambda i, z=label: oracle.loss(x[i], z), lambda i, z=label: oracle.gradient(x[i], z))
         exact = (*exact, lambda i: oracle.hessian(x[i]))
         for got, truth, definition in zip(all_results(x, np.full(x.shape, label, bool)), truths, exact, strict=True):
@@ -199,7 +199,7 @@ def test_symmetry_and_signs(dtype):
     assert (gradient[(z == 1)] <= 0).all()
 
 
-@pytest.mark.parametrize("dtype", NARROW, ids=str)
+@pytest.mark.parametrize("dtype", CORRECTLY_ROUNDED, ids=str)
 def test_monotone(dtype):
     """The loss of a hard label is monotone in the logit, over neighbours."""
     patterns = np.arange(0x10000, dtype=np.uint16)

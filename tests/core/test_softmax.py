@@ -11,13 +11,13 @@ import logitloss
 from .. import ROOT, oracle
 from ..edges import SOFTMAX_EDGES
 from ..inputs import hard_rows
-from ..oracle import DTYPES, NARROW, bits, mp
+from ..oracle import CORRECTLY_ROUNDED, DTYPES, bits, mp
 from .support import DENSE, SPARSE
 
 inf, nan = math.inf, math.nan
 CLAIM = (ROOT / "cpp" / "math" / "softmax_cross_entropy.h").read_text()
-NARROW_BOUND = float(re.search(r"narrow losses and one-hot gradients within ([\d.]+) ulp", CLAIM)[1])
-WIDE_LOSS, WIDE_GRADIENT = map(
+ROUNDED_BOUND = float(re.search(r"narrow losses and one-hot gradients within ([\d.]+) ulp", CLAIM)[1])
+FLOAT64_LOSS, FLOAT64_GRADIENT = map(
     float, re.search(r"float64 losses within (\d+) ulp and\n// one-hot gradients within (\d+)", CLAIM).groups()
 )
 
@@ -102,7 +102,9 @@ def test_labels_that_need_not_be_distributions():
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_hard_rows(dtype):
     rng = np.random.default_rng(0)
-    bound, slope_bound = (NARROW_BOUND, NARROW_BOUND) if dtype in NARROW else (WIDE_LOSS, WIDE_GRADIENT)
+    bound, slope_bound = (
+        (ROUNDED_BOUND, ROUNDED_BOUND) if dtype in CORRECTLY_ROUNDED else (FLOAT64_LOSS, FLOAT64_GRADIENT)
+    )
     for values in hard_rows(dtype, rng):
         x = values.astype(dtype)
         n = len(x)
@@ -127,7 +129,7 @@ def test_soft_labels(dtype):
         z = rng.dirichlet(np.full(n, 0.2))
         got, slope = DENSE(labels=z, logits=x)
         loss, gradient = oracle.softmax(x, z)
-        assert oracle.ulps(got, loss, dtype) <= (NARROW_BOUND if dtype in NARROW else WIDE_LOSS)
+        assert oracle.ulps(got, loss, dtype) <= (ROUNDED_BOUND if dtype in CORRECTLY_ROUNDED else FLOAT64_LOSS)
         for j in range(min(n, 40)):
             size = max(abs(gradient[j]), mp.mpf(float(z[j])))  # the terms may cancel
             assert abs(mp.mpf(float(slope[j])) - gradient[j]) <= 4 * oracle.unit(size, dtype)
@@ -142,10 +144,10 @@ def test_many_classes():
                 powers = [mp.exp(mp.mpf(float(v))) for v in x]
                 rest = mp.fsum(powers) - powers[label]
                 loss = mp.log1p(rest / powers[label])
-            assert oracle.ulps(SPARSE(labels=label, logits=x)[0], loss, np.float32) <= NARROW_BOUND
+            assert oracle.ulps(SPARSE(labels=label, logits=x)[0], loss, np.float32) <= ROUNDED_BOUND
     x[:] = -40
     x[5] = 0
     loss, gradient = SPARSE(labels=5, logits=x)
     want = mp.log1p((len(x) - 1) * mp.exp(-40))
-    assert oracle.ulps(loss, want, np.float32) <= NARROW_BOUND
+    assert oracle.ulps(loss, want, np.float32) <= ROUNDED_BOUND
     assert abs(math.fsum(gradient.astype(float))) <= abs(gradient[5]) * 2**-22  # a row adds to 0

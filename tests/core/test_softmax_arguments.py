@@ -50,11 +50,11 @@ def test_shapes():
     assert math.isnan(mean)
     assert gradient.shape == (0, 5)
     assert logitloss.softmax_cross_entropy_with_logits(labels=[0.5, 0.5], logits=[1.0, 2.0]).ndim == 0
-    wide = np.zeros((2, 3, 4), np.float16)
-    assert logitloss.softmax_cross_entropy_with_logits(labels=np.ones((3, 1)), logits=wide).shape == (2, 3)
+    cube = np.zeros((2, 3, 4), np.float16)
+    assert logitloss.softmax_cross_entropy_with_logits(labels=np.ones((3, 1)), logits=cube).shape == (2, 3)
     np.testing.assert_array_equal(
-        logitloss.softmax_cross_entropy_with_logits(labels=[0.1, 0.2, 0.3, 0.4], logits=wide),
-        logitloss.softmax_cross_entropy_with_logits(labels=np.tile([0.1, 0.2, 0.3, 0.4], (2, 3, 1)), logits=wide),
+        logitloss.softmax_cross_entropy_with_logits(labels=[0.1, 0.2, 0.3, 0.4], logits=cube),
+        logitloss.softmax_cross_entropy_with_logits(labels=np.tile([0.1, 0.2, 0.3, 0.4], (2, 3, 1)), logits=cube),
     )
     assert np.isnan(ufuncs.sparse_softmax_cross_entropy(np.zeros((2, 0)), [0, 0])).all()
 

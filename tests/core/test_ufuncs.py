@@ -49,8 +49,8 @@ def test_out_and_where(arrays):
     mask = z > 0.5
     got = LOSS(x, z, out=np.full_like(x, 7), where=mask)
     np.testing.assert_array_equal(got, np.where(mask, want[0], 7))
-    wide = np.empty(x.shape)
-    np.testing.assert_array_equal(LOSS(x, z, out=wide), want[0])
+    float64_out = np.empty(x.shape)
+    np.testing.assert_array_equal(LOSS(x, z, out=float64_out), want[0])
     with pytest.raises(TypeError):
         LOSS(x, z, out=np.empty(x.shape, int))
 

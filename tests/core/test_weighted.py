@@ -9,7 +9,7 @@ import logitloss
 
 from .. import oracle
 from ..inputs import interesting_labels, interesting_logits
-from ..oracle import DTYPES, NARROW, bits
+from ..oracle import CORRECTLY_ROUNDED, DTYPES, bits
 
 inf, nan = math.inf, math.nan
 
@@ -24,14 +24,14 @@ def test_weighted_against_the_definition(dtype):
     assert got.dtype == dtype
     for i in range(len(x)):
         truth = oracle.loss(x[i], z[i], w[i])
-        if dtype in NARROW:
+        if dtype in CORRECTLY_ROUNDED:
             assert got[i] == oracle.nearest(truth, dtype), (x[i], z[i], w[i])
         elif abs(truth) < np.finfo(dtype).max:
             assert oracle.ulps(got[i], truth, dtype) <= 0.75, (x[i], z[i], w[i])
 
 
 @np.errstate(over="ignore")  # of the oracle's largest
-@pytest.mark.parametrize("dtype", NARROW, ids=str)
+@pytest.mark.parametrize("dtype", CORRECTLY_ROUNDED, ids=str)
 def test_weighted_labels_may_lie_anywhere(dtype):
     rng = np.random.default_rng(11)
     x = interesting_logits(dtype, rng, 60)

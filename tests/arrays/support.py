@@ -1,4 +1,4 @@
-"""The kinds of array that the tests of arrays are run with, as a fixture ``host``."""
+"""The array libraries that the fixture ``library`` stands for, and a stand-in for CuPy."""
 
 import sys
 import types
@@ -113,21 +113,14 @@ def stand_in():
     return module
 
 
-KINDS = {"array-api-strict": Strict, "CuPy": Cupy, "Dask": Dask, "xarray": Xarray, "pandas": Pandas}
-EVERY = pytest.mark.parametrize("host", KINDS, indirect=True)
-FORMULAS = pytest.mark.parametrize("host", ["array-api-strict", "CuPy"], indirect=True)
+LIBRARIES = {"array-api-strict": Strict, "CuPy": Cupy, "Dask": Dask, "xarray": Xarray, "pandas": Pandas}
+EVERY = pytest.mark.parametrize("library", LIBRARIES, indirect=True)
+FORMULAS = pytest.mark.parametrize("library", ["array-api-strict", "CuPy"], indirect=True)
 
 
-@pytest.fixture
-def host(request, monkeypatch):
-    if request.param == "CuPy":
-        monkeypatch.setitem(sys.modules, "cupy", stand_in())
-    return KINDS[request.param]()
-
-
-def called(host, function, labels, logits, **options):
+def called(library, function, labels, logits, **options):
     """The results as NumPy arrays, after a look at their kind."""
-    got = function(labels=host.array(labels), logits=host.array(logits), **options)
+    got = function(labels=library.array(labels), logits=library.array(logits), **options)
     got = got if isinstance(got, tuple) else (got,)
-    assert all(isinstance(one, host.kind) for one in got)
-    return tuple(host.values(one) for one in got)
+    assert all(isinstance(one, library.kind) for one in got)
+    return tuple(library.values(one) for one in got)
