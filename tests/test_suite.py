@@ -1,11 +1,54 @@
-"""The tests themselves: a run of what was skipped runs just that."""
+"""The tests themselves: no test module imports another, and a run of what was skipped runs just that."""
 
+import ast
 import subprocess
 import sys
+
+import pytest
 
 from . import ROOT
 
 TESTS = ROOT / "tests"
+
+
+def imports_of_test_modules(root):
+    """Where a test module is imported, anywhere in a file, as a module or from one."""
+    for path in [root] if root.is_file() else root.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module or ''}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            for parts in (name.strip(".").split(".") for name in names):
+                own = getattr(node, "level", 0) > 0 or parts[0] == "tests"
+                if own and any(part.startswith("test_") for part in parts):
+                    yield f"{path.relative_to(root).as_posix()} imports {'.'.join(parts)}"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(path, id=path.name, marks=[pytest.mark.xfail(reason="torch's still do")] * (path.name == "torch"))
+        for path in sorted(TESTS.iterdir())
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    ],
+)
+def test_no_test_module_is_imported_by_another(place):
+    assert list(imports_of_test_modules(place)) == []
+
+
+def test_the_test_of_imports_can_fail(tmp_path):
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core" / "test_a.py").write_text("from jax.test_util import check_grads\nfrom ..edges import EDGES\n")
+    (tmp_path / "core" / "test_b.py").write_text("def test():\n    from .test_a import check_grads\n")
+    (tmp_path / "support.py").write_text("from .core import test_a\nimport tests.core.test_b\n")
+    assert sorted(imports_of_test_modules(tmp_path)) == [
+        "core/test_b.py imports test_a.check_grads",
+        "support.py imports core.test_a",
+        "support.py imports tests.core.test_b",
+    ]
 
 
 def test_a_run_of_what_was_skipped(tmp_path):
