@@ -79,8 +79,8 @@ def test_logitloss_is_correctly_rounded_and_the_formula_is_not():
         assert float(abs(truth - row.want)) <= abs(row.want) * 2.0**-52 + 2.0**-1074
     for dtype in NAMES:
         assert max(row.ulp for row in rows if row.dtype == dtype and row.implementation != "logitloss") > 100
-    shares = [share for _, share in heard]
-    assert shares == sorted(shares)
+    fractions = [fraction for _, fraction in heard]
+    assert fractions == sorted(fractions)
     assert heard[0] == ("importing logitloss", 0.0)
     assert ("float64: tails", 10 / 24) in heard
     assert heard[-1] == ("done", 1.0)

@@ -1,4 +1,4 @@
-"""The formulas in array operations, with NumPy's, against the definition: the bounds, the edges, the derivatives."""
+"""The formulas in array operations, with NumPy's, against the definition: the bounds, special values, derivatives."""
 
 import math
 
@@ -37,7 +37,7 @@ def test_the_bounds_can_be_missed(check, lose):
         check(lambda formula, *arrays: with_numpy(formula, *arrays) * np.float32(lose), FLOATS[0])
 
 
-# --- the edges -------------------------------------------------------------------------------------------------------
+# --- special values --------------------------------------------------------------------------------------------------
 
 
 def assert_edge(got, want, dtype):

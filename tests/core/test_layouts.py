@@ -99,7 +99,7 @@ def test_reductions_take_any_layout():
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_threads_change_nothing(dtype, threads):
-    n = 8 * 131072 + 77  # enough for eight threads, and a share that ends anywhere
+    n = 8 * 131072 + 77  # enough for eight threads, and a chunk that ends anywhere
     x, z = sample(n, dtype)
     finite = np.nan_to_num(x.astype(np.float64), posinf=9).astype(dtype)
     threads(1)

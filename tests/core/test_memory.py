@@ -21,7 +21,7 @@ from ..inputs import sample
 from ..oracle import DTYPES, bits
 from .support import UFUNCS, assert_same, outputs
 
-ROOM = 1 << 25
+CAPACITY = 1 << 25
 BEFORE, AFTER = 0, 1
 
 
@@ -30,18 +30,18 @@ class Fence:
 
     def __init__(self):
         page = mmap.PAGESIZE
-        self.map = mmap.mmap(-1, ROOM + 2 * page)
+        self.map = mmap.mmap(-1, CAPACITY + 2 * page)
         start = ctypes.addressof(ctypes.c_char.from_buffer(self.map))
         protect = ctypes.CDLL(None, use_errno=True).mprotect
         protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-        for place in (start, start + page + ROOM):
+        for place in (start, start + page + CAPACITY):
             assert protect(place, page, 0) == 0, os.strerror(ctypes.get_errno())
-        self.room = np.frombuffer(self.map, np.uint8, ROOM, page)
+        self.memory = np.frombuffer(self.map, np.uint8, CAPACITY, page)
 
     def hold(self, values, side):
         """A copy that begins right after the first page, or ends right before the second."""
-        place = slice(values.nbytes) if side == BEFORE else slice(ROOM - values.nbytes, None)
-        held = self.room[place].view(values.dtype).reshape(values.shape)
+        place = slice(values.nbytes) if side == BEFORE else slice(CAPACITY - values.nbytes, None)
+        held = self.memory[place].view(values.dtype).reshape(values.shape)
         held[...] = values
         return held
 
@@ -67,7 +67,7 @@ def elementwise(fences):
 def past_the_caches(fences):
     """Results as large as the caches are written past them, in whole lines where there are any."""
     for dtype in (np.float16, np.float64):
-        n = ROOM // 2 // np.dtype(dtype).itemsize + 5
+        n = CAPACITY // 2 // np.dtype(dtype).itemsize + 5
         x, z = (np.resize(a, n) for a in sample(1001, dtype))
         want = outputs(UFUNCS[2], x[:1001], z[:1001])
         for side in (BEFORE, AFTER):
@@ -120,6 +120,6 @@ def test_nothing_beyond_an_array_is_touched(isa):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs mprotect")
 def test_the_test_of_fences_can_fail():
-    for beyond in ("-1", "test_memory.ROOM"):
-        read = f"import ctypes; f = test_memory.Fence(); ctypes.string_at(f.room.ctypes.data + {beyond}, 1)"
+    for beyond in ("-1", "test_memory.CAPACITY"):
+        read = f"import ctypes; f = test_memory.Fence(); ctypes.string_at(f.memory.ctypes.data + {beyond}, 1)"
         assert run("", read).returncode < 0  # a signal

@@ -14,7 +14,7 @@ from ..oracle import DTYPES
 from ..processes import run
 from .support import UFUNCS, assert_same, outputs
 
-# --- the environment ---------------------------------------------------------------------------------------------------
+# --- the environment -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_default_is_what_the_process_may_use():
     assert run(code, LOGITLOSS_NUM_THREADS="").stdout == "1\n"
 
 
-# --- the floating-point mode -------------------------------------------------------------------------------------------
+# --- the floating-point mode -----------------------------------------------------------------------------------------
 
 
 SSE = {"nearest": 0, "down": 0x2000, "up": 0x4000, "to zero": 0x6000, "flush to zero": 0x8040}

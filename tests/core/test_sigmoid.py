@@ -17,7 +17,7 @@ from .support import all_results
 inf = math.inf
 
 
-# --- the documented examples -------------------------------------------------------------------------------------------
+# --- the documented examples -----------------------------------------------------------------------------------------
 
 
 def test_documented_example():
@@ -37,7 +37,7 @@ def test_documented_equivalence():
     np.testing.assert_array_almost_equal_nulp(got, np.float32([0.31326166, 1.3132616, 0.6931472]), 1)
 
 
-# --- the edges ---------------------------------------------------------------------------------------------------------
+# --- special values --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -105,7 +105,7 @@ def test_tails_float64():
     np.testing.assert_array_equal(hessian, [2 * 2.0**-1074, 0.0, 2.319522830243568e-16])
 
 
-# --- every value against the definition --------------------------------------------------------------------------------
+# --- every value against the definition ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -165,11 +165,11 @@ def test_float32_bit_patterns():
     extended = x.astype(np.longdouble)
     with np.errstate(under="ignore"):
         u = np.exp(-abs(extended))
-        p, tail = u / (1 + u), np.log1p(u)
+        p, softplus = u / (1 + u), np.log1p(u)
     for label in (0, 1):
         a = np.where(x > 0, 1 - label, -label)
         gradient = a - np.where(x > 0, p, -p)
-        truths = (np.where(a == 0, 0, extended) * a + tail, gradient, p * (1 - p))
+        truths = (np.where(a == 0, 0, extended) * a + softplus, gradient, p * (1 - p))
         exact = (lambda i, z=label: oracle.loss(x[i], z), lambda i, z=label: oracle.gradient(x[i], z))
         exact = (*exact, lambda i: oracle.hessian(x[i]))
         for got, truth, definition in zip(all_results(x, np.full(x.shape, label, bool)), truths, exact, strict=True):
@@ -180,7 +180,7 @@ def test_float32_bit_patterns():
                 assert got[i] == oracle.nearest(definition(i), np.float32)
 
 
-# --- properties --------------------------------------------------------------------------------------------------------
+# --- properties ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

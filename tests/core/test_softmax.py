@@ -22,7 +22,7 @@ FLOAT64_LOSS, FLOAT64_GRADIENT = map(
 )
 
 
-# --- the documented examples -------------------------------------------------------------------------------------------
+# --- the documented examples -----------------------------------------------------------------------------------------
 
 
 def test_documented_equivalence():
@@ -47,7 +47,7 @@ def test_small_loss_and_absent_class():
     assert got == np.float32(1.3132616)
 
 
-# --- the edges ---------------------------------------------------------------------------------------------------------
+# --- special values --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -96,7 +96,7 @@ def test_labels_that_need_not_be_distributions():
     assert logitloss.softmax_cross_entropy_with_logits(labels=[nan, 1.0, 0.0], logits=x) != 0
 
 
-# --- against the definition --------------------------------------------------------------------------------------------
+# --- against the definition ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

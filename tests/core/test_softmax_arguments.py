@@ -12,7 +12,7 @@ from logitloss import ufuncs
 from ..oracle import BFLOAT16, DTYPES
 from .support import DENSE, SPARSE, assert_same, batch
 
-# --- means, shapes and types -------------------------------------------------------------------------------------------
+# --- means, shapes and types -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -79,7 +79,7 @@ def test_raw_labels_that_are_no_class_give_nan(label):
         np.testing.assert_array_equal(np.isnan(gradient).all(1), [False, True])
 
 
-# --- errors ------------------------------------------------------------------------------------------------------------
+# --- errors ----------------------------------------------------------------------------------------------------------
 
 
 dense, sparse = logitloss.softmax_cross_entropy_with_logits, logitloss.sparse_softmax_cross_entropy_with_logits

@@ -128,7 +128,7 @@ print("done")
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_forks_while_other_threads_compute():
-    """A fork waits for the shares under way; what other threads had begun is finished in the parent."""
+    """A fork waits for the chunks under way; what other threads had begun is finished in the parent."""
     code = """
 import os, signal, threading
 import numpy as np, logitloss
