@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 _EXTRAS = {"duckdb": "sql", "distributed": "dask", "dask": "dask"}
 _EXTRAS |= dict.fromkeys(["typer", "rich", "pyarrow", "scipy", "matplotlib", "jinja2"], "eval")
@@ -27,6 +29,48 @@ try:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 except ModuleNotFoundError as error:
     raise without(error) from None
+
+
+@contextlib.contextmanager
+def _closed_pipe() -> Iterator[None]:
+    """The shell's status for a process whose reader has gone; typer, click and rich would all make it 1."""
+    try:
+        yield
+    except (BrokenPipeError, SystemExit) as error:
+        if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again on its way out
+        raise SystemExit(141) from None
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands, all of which end with the same status where what reads their output is closed."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Parse; `--help` prints."""
+        with _closed_pipe():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with _closed_pipe():
+            return super().invoke(ctx)
+
+
+class Command(typer.core.TyperCommand):
+    """A command none of whose arguments is an empty text, which most often is a variable that is not set, or nan."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, and refuse such arguments as bad usage."""
+        rest = super().parse_args(ctx, args)
+        for param in self.get_params(ctx):
+            value = ctx.params.get(param.name)
+            for one in value if isinstance(value, (list, tuple)) else [value]:
+                if one == "":
+                    raise typer.BadParameter("got an empty text; leave the option out, or name something", ctx, param)
+                if isinstance(one, float) and not math.isfinite(one):
+                    raise typer.BadParameter(f"got {one}, expected a finite number", ctx, param)
+        return rest
 
 
 @contextlib.contextmanager

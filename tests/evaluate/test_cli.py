@@ -2,6 +2,8 @@
 
 import io
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,9 +14,9 @@ import pyarrow.parquet
 import pytest
 
 import logitloss
+from logitloss._scores import evaluate
 from logitloss.cli import app
-from logitloss.evaluate import score
-from logitloss.evaluate.display import table as report
+from logitloss.evaluate import command, score
 from logitloss.evaluate.input import read
 
 MAIN = "from logitloss_command import main; main()"  # what pip makes the command of
@@ -54,7 +56,7 @@ def test_the_scores_in_every_form(run, file, format):
     code, out, err = run("eval", file, "--logits", "x", "--labels", "z", "--by", "key", "--format", format)
     assert (code, err) == (0, "")
     want = io.StringIO()
-    getattr(report, f"write_{format}")(score(file, logits="x", labels="z", by=["key"]), want)
+    command.WRITERS[format](score(file, logits="x", labels="z", by=["key"]), want)
     assert out == want.getvalue()
     assert "[red]a" in out.replace("\\", "")
 
@@ -83,6 +85,55 @@ def test_usage_errors(run, arguments):
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    "option",
+    ["--logits", "--labels", "--by", "--weights", "--sql", "--state", "--dask", "--compare", "--report", "FILE"],
+)
+def test_an_empty_text_is_a_usage_error_and_not_an_absent_option(run, file, option):
+    arguments = ["eval", file, "--logits", "x", "--labels", "z"]
+    code, out, err = run(*arguments, *([""] if option == "FILE" else [option, ""]))
+    assert (code, out) == (2, "")
+    assert "got an empty text" in err
+    assert option == "FILE" or option in err
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("command", ["eval", "merge"])
+def test_a_limit_is_a_finite_number(run, file, command, value):
+    columns = ["--logits", "x", "--labels", "z"] if command == "eval" else []
+    code, out, err = run(command, file, *columns, "--max-loss", value)
+    assert (code, out) == (2, "")
+    assert f"got {value}, expected a finite number" in err
+    assert "--max-loss" in err
+
+
+def test_very_many_groups_are_warned_of(run, tmp_path):
+    for groups, warned in (
+        (1000, ""),
+        (1001, "warning: --by 'id' makes 1,001 groups; is it an id rather than a category?"),
+    ):
+        table = {"x": np.zeros(groups), "z": np.arange(groups) % 2, "id": np.arange(groups)}
+        pa.parquet.write_table(pa.table(table), tmp_path / "p.parquet")
+        code, out, err = run("eval", tmp_path / "p.parquet", "-x", "x", "-y", "z", "-b", "id", "-f", "csv")
+        assert (code, out.count("\n")) == (0, groups + 2)
+        assert err == (f"logitloss: {warned}\n" if warned else "")
+
+
+def test_short_options(run, file, tmp_path):
+    long = run("eval", file, "--logits", "x", "--labels", "z", "--by", "key", "--format", "json")
+    short = run("eval", file, "-x", "x", "-y", "z", "-b", "key", "-f", "json", "-o", tmp_path / "p.html")
+    assert short == long
+    assert (tmp_path / "p.html").exists()
+
+
+def test_json_says_nothing_that_differs_between_equal_data(run, file, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    copy = tmp_path / "elsewhere" / "copy.parquet"
+    copy.write_bytes(file.read_bytes())
+    one, other = (run("eval", path, "-x", "x", "-y", "z", "-f", "json")[1] for path in (file, copy))
+    assert one == other
+
+
 def test_nothing_to_do_prints_the_help(run):
     _, out, err = run()  # the exit code depends on the version of typer
     assert "Usage: logitloss" in out + err
@@ -93,6 +144,39 @@ def test_version_and_help(run):
     code, out, _ = run("eval", "--help")
     assert code == 0
     assert all(option in out for option in ("--logits", "--labels", "--by", "--format"))
+    for panel in ("Columns", "Input", "Comparing two models", "Gates", "Output", "Running elsewhere"):
+        assert f"─ {panel} ─" in out
+    assert out.count("logitloss eval ") == 1 + 3  # usage and three examples
+    assert "Exit status: 0 done; 1 a gate did not pass; 2 bad input" in " ".join(out.split())
+
+
+def examples():
+    """The examples of the help, as arguments."""
+    return [shlex.split(line)[1:] for line in re.findall(r"`(logitloss eval .*)`", evaluate.__doc__)]
+
+
+def test_the_examples_of_the_help_run(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = {"logit": [0.5, -1.0], "label": [1, 0], "late": [1, 0], "carrier": ["a", "b"]}
+    for place in ("flights.parquet", "new.parquet", "old.parquet", "day=1/a.parquet", "day=2/b.parquet"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        pa.parquet.write_table(pa.table(rows | {"logit": [0.25 * len(place), -1.0]}), tmp_path / place)
+    assert len(examples()) == 3
+    for arguments in examples():
+        assert run(*arguments)[0] == 0, arguments
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_completion(shell):
+    code = f"import sys; sys.argv = ['logitloss']; {MAIN}"
+    environment = {
+        **os.environ,
+        "_LOGITLOSS_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": "logitloss eval --lo",
+        "COMP_CWORD": "2",
+    }
+    environment |= {"_TYPER_COMPLETE_ARGS": "logitloss eval --lo", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    assert "--logits" in python(code, text=True, env=environment).stdout
 
 
 def test_ctrl_c(run, file, monkeypatch):
@@ -169,8 +253,9 @@ def test_a_setting_of_the_environment_that_cannot_be_met(variable, value, want):
         python("import logitloss", env={**os.environ, variable: value}, check=True)
 
 
-def arguments_for(file, format):
-    return f"import sys; sys.argv = ['logitloss', 'eval', {str(file)!r}, '--logits', 'x', '--labels', 'z', '--by', 'key', '--format', {format!r}]; {MAIN}"
+def arguments_for(file, format, *more):
+    arguments = ["logitloss", "eval", str(file), "--logits", "x", "--labels", "z", "--by", "key", "--format", format]
+    return f"import sys; sys.argv = {[*arguments, *more]!r}; {MAIN}"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
@@ -185,12 +270,38 @@ def test_a_full_disk(file, format, unbuffered):
     assert done.stderr == b"logitloss: the output could not be written: No space left on device\n"
 
 
-def test_a_reader_that_has_seen_enough(file):
-    command = [sys.executable, "-c", arguments_for(file, "csv")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait(60) in (0, 1)
+@pytest.mark.parametrize(
+    "arguments",
+    [*(["eval", "FILE", "-x", "x", "-y", "z", "-f", format] for format in ("table", "json", "csv", "md")),
+     ["merge", "STATE", "-f", "csv"], ["eval", "--help"], ["--help"], ["info"], ["--version"]],
+)  # fmt: skip
+def test_a_reader_that_has_seen_enough(file, tmp_path, arguments):
+    """A shell's status for a closed pipe, and not 1, which is the gates'."""
+    score(file, logits="x", labels="z", state=tmp_path / "s.state")
+    names = {"FILE": str(file), "STATE": str(tmp_path / "s.state")}
+    arguments = [names.get(one, one) for one in arguments]
+    code = f"import sys; sys.argv = ['logitloss', *{arguments!r}]; {MAIN}"
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run([sys.executable, "-c", code], stdout=write_end, stderr=subprocess.PIPE, timeout=60)
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_closed_pipe_is_told_from_a_gate_that_did_not_pass(file):
+    assert python(arguments_for(file, "csv", "--max-loss", "0.1")).returncode == 1
+
+
+@pytest.mark.parametrize("format", ["csv", "md"])
+def test_resumed_and_merged_runs_end_in_order(file, tmp_path, format):
+    """Seen: an abort as Python ends, in a third of the runs, from Arrow's thread holding a file object of Python."""
+    state = tmp_path / "s.state"
+    score(file, logits="x", labels="z", state=state)
+    merging = f"import sys; sys.argv = ['logitloss', 'merge', {str(state)!r}, '-f', {format!r}]; {MAIN}"
+    resuming = arguments_for(file, format, "--state", str(state)).replace("'--by', 'key', ", "")
+    for code in [merging, resuming] * 5:
+        done = python(code, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("format", ["table", "json", "csv"])

@@ -4,9 +4,6 @@ import html.parser
 import math
 import os
 import re
-import stat
-import subprocess
-import sys
 import xml.etree.ElementTree
 from dataclasses import replace
 
@@ -14,9 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from logitloss.evaluate import InputError, score
-
-from .. import ROOT
+from logitloss.evaluate import score
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -51,7 +46,7 @@ def report_of(table=None, *, by="key", **options):
 
 
 def written(report, tmp_path):
-    page.write(report, tmp_path / "report.html")
+    report.save(tmp_path / "report.html")
     return (tmp_path / "report.html").read_text()
 
 
@@ -96,78 +91,6 @@ def cells(text):
     table = text[text.index("<table>") : text.index("</table>")]
     rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)
     return [[html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
-
-
-# --- the file --------------------------------------------------------------------------------------------------------
-
-
-def test_a_page_replaces_the_old_one_and_leaves_nothing_beside_it(tmp_path, usual):
-    (tmp_path / "report.html").write_text("old")
-    assert written(usual[0], tmp_path) == usual[1]
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
-@pytest.mark.parametrize("limit", [0, 4096])
-def test_a_full_disk_leaves_what_was_there(tmp_path, limit):
-    (tmp_path / "report.html").write_text("old")
-    code = f"""
-import resource, signal, sys
-sys.path.insert(0, {str(ROOT)!r})
-from tests.evaluate import test_page
-report = test_page.report_of()
-test_page.page.fragment(report)  # what Matplotlib keeps in its cache is written
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
-for name in ("report.html", "new.html"):
-    try:
-        test_page.page.write(report, name)
-    except test_page.InputError as error:
-        print(error)
-"""
-    got = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    reason = "cannot be written: File too large; name another file, or make room"
-    assert got.stdout.splitlines() == [f"report.html: {reason}", f"new.html: {reason}"], got.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-    assert (tmp_path / "report.html").read_text() == "old"
-
-
-def test_an_interrupt_leaves_what_was_there(tmp_path, usual, monkeypatch):
-    def interrupt(_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "fsync", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        page.write(usual[0], tmp_path / "report.html")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
-def test_links_and_pipes_stay_what_they_are(tmp_path, usual):
-    (tmp_path / "real.html").write_text("old")
-    (tmp_path / "link.html").symlink_to("real.html")
-    page.write(usual[0], tmp_path / "link.html")
-    assert (tmp_path / "link.html").is_symlink()
-    assert (tmp_path / "real.html").read_text() == usual[1]
-    # A pipe stands for what is no file. Not a device: an error here would replace it for the whole machine.
-    os.mkfifo(tmp_path / "pipe")
-    with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE, text=True) as reader:
-        try:
-            page.write(usual[0], tmp_path / "pipe")
-            assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
-            assert reader.communicate(timeout=60)[0] == usual[1]
-        finally:
-            reader.kill()
-
-
-def test_a_place_that_is_none(tmp_path, usual):
-    for place, reason in (
-        ("nowhere/report.html", "No such file or directory; name another file, or make its folder"),
-        (".", "Is a directory; name another file"),
-    ):
-        with pytest.raises(InputError) as raised:
-            page.write(usual[0], tmp_path / place)
-        assert str(raised.value) == f"{tmp_path / place}: cannot be written: {reason}"
 
 
 def test_the_page_depends_on_the_rows_alone(usual):

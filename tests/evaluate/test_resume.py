@@ -185,7 +185,7 @@ def test_what_is_no_state_is_refused(tmp_path, files):
     got = error(files, state=tmp_path / "text")
     assert got.startswith(f"{tmp_path / 'text'}: is not a state that logitloss wrote: ")
     assert got.endswith("; name another file, or delete this one")
-    for refused in (lambda: score(files, **COLUMNS, state=files[0]), lambda: merge(files[0])):
+    for refused in (lambda: score(files[1:], **COLUMNS, state=files[0]), lambda: merge(files[0])):
         with pytest.raises(InputError) as raised:
             refused()
         assert (

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import glob
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any, TextIO
 
 from logitloss.evaluate.compare import compare, exceeds_loss, exceeds_regression
-from logitloss.evaluate.display import table as _report
+from logitloss.evaluate.display import data, saving, table
 from logitloss.evaluate.errors import InputError
 from logitloss.evaluate.input.sources import query, spooled
+from logitloss.evaluate.output import refuse_input
 from logitloss.evaluate.results import Comparison, Report
 from logitloss.evaluate.score import merge, score
 
 Progress = Callable[[int, float], None] | None
+WRITERS = {"table": table.write_table, "json": data.write_json, "csv": data.write_csv, "md": table.write_md}
+MOST_GROUPS = 1000  # more are most often an id, named by mistake
 
 
 def evaluate(
@@ -27,6 +32,7 @@ def evaluate(
     state: str | None,
     dask: str | None,
     page: str | None,
+    force: bool,
     progress: Progress,
     **columns: Any,
 ) -> Report | Comparison:
@@ -35,15 +41,31 @@ def evaluate(
         raise InputError("no files to score; name at least one, or - for standard input, or give --sql")
     if files and sql:
         raise InputError("got files and --sql; a query names its own files")
+    if page and force and sql:
+        raise InputError("--force: which files --sql reads is not known here; name a --report that does not exist yet")
+    inputs = list(_local([*files, *compare_with]))
+    if state:
+        refuse_input(state, inputs)
+    if page:
+        saving.check_path(page, [*inputs, *([state] if state else [])], force=force)
     if compare_with or other_logits:
         return _compare(files, sql, compare_with, other_logits, state or dask or page, progress, columns)
     with _input(files, sql) as source, _executor(dask) as executor:
         scores = score(source, state=state, executor=executor, progress=progress, **columns)
     if page:
-        from logitloss.evaluate.display import page as pages
-
-        pages.write(scores, page)
+        scores.save(page, force=force)
     return scores
+
+
+def _local(names: Iterable[str]) -> Iterator[str]:
+    """The files on this machine that these names may stand for, those in folders and standard input too."""
+    for name in names:
+        if name == "-":
+            yield "/dev/stdin"
+        for one in [name] if os.path.exists(name) else glob.iglob(name, recursive=True):
+            yield one
+            for folder, _, files in os.walk(one):
+                yield from (os.path.join(folder, file) for file in files)
 
 
 def _compare(
@@ -72,27 +94,37 @@ def _compare(
         )
 
 
-def merged(states: Sequence[str], *, state: str | None, page: str | None) -> Report:
+def merged(states: Sequence[str], *, state: str | None, page: str | None, force: bool) -> Report:
     """The sum of several states; with `page`, a page of it."""
-    scores = merge(states, state=state)
     if page:
-        from logitloss.evaluate.display import page as pages
-
-        pages.write(scores, page)
+        saving.check_path(page, [*states, *([state] if state else [])], force=force)
+    scores = merge(states, state=state, force=force)
+    if page:
+        scores.save(page, force=force)
     return scores
 
 
 def print_as(format: str, result: Report | Comparison, out: TextIO) -> None:
-    """Print the result, and on stderr what was left out of it."""
-    getattr(_report, f"write_{format}")(result, out)
+    """Print the result, and on stderr what a reader of it should know."""
+    for warning in warnings_of(result):
+        print(f"logitloss: {warning}", file=sys.stderr)
+    WRITERS[format](result, out)
     out.flush()  # while an error can still be reported
-    if isinstance(result, Report) and result.skipped:
-        print(f"logitloss: {result.skipped} rows could not be scored and were left out", file=sys.stderr)
-    if isinstance(result, Report) and (result.zeros or result.ones):
-        print(
-            f"logitloss: {result.zeros} probabilities are exactly 0 and {result.ones} exactly 1; where the label "
-            "differs, the loss is infinite",
-            file=sys.stderr,
+
+
+def warnings_of(result: Report | Comparison) -> Iterator[str]:
+    """What was left out of the result, and what is odd about it."""
+    if len(result.groups) > MOST_GROUPS:
+        names = ", ".join(map(repr, result.by))
+        yield f"warning: --by {names} makes {len(result.groups):,} groups; is it an id rather than a category?"
+    if isinstance(result, Comparison):
+        return
+    if result.skipped:
+        yield f"{result.skipped} rows could not be scored and were left out"
+    if result.zeros or result.ones:
+        yield (
+            f"{result.zeros} probabilities are exactly 0 and {result.ones} exactly 1; where the label differs, the "
+            "loss is infinite"
         )
 
 

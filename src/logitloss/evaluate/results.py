@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 import operator
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
     from matplotlib.figure import Figure
 
@@ -98,18 +102,44 @@ class _Table:
     """What has numbers for all rows and for each group."""
 
     def __str__(self: Any) -> str:
-        from logitloss.evaluate.display import table as report
+        return _display().text(self)
 
-        return report.table(self)
+    def __repr__(self: Any) -> str:
+        parts = [f"rows={self.overall.rows}", f"mean_loss={self.overall.mean_loss!r}"]
+        if self.by:
+            parts += [f"by={self.by!r}", f"groups={len(self.groups)}"]
+        return f"{type(self).__name__}({', '.join(parts)})"
 
     def to_arrow(self: Any) -> pa.Table:
         """A row for all rows and one for each group, with the keys, `scope` and the numbers of its score."""
-        from logitloss.evaluate.display import table as report
+        return _display().to_arrow(self)
 
-        return report.to_arrow(self)
+    def to_pandas(self: Any) -> pd.DataFrame:
+        """What `to_arrow` gives, as a DataFrame of pandas."""
+        return self.to_arrow().to_pandas()
+
+    def to_dict(self: Any) -> dict[str, Any]:
+        """The numbers by name: `overall`, `by`, `decomposition`, and `groups` in a list, the worst first."""
+        return _display().to_dict(self)
+
+    def save(self: Any, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write a file in the form that the end of its name says: .html (a page), .json, .csv, .parquet or .md.
+
+        It holds the whole or, after an error, what it held before.
+
+        Raises:
+            InputError: if the name ends otherwise, if the file cannot be written, if it is one of the sources or,
+                without `force`, if another file stands there than a page or a Parquet file that `save` wrote.
+        """
+        _display().save(self, path, force=force)
 
 
-@dataclass(frozen=True)
+def _display() -> ModuleType:
+    """What shows a report. It stands above the reports and imports them; this is the one place that looks up."""
+    return importlib.import_module("logitloss.evaluate.display")
+
+
+@dataclass(frozen=True, repr=False)
 class Report(_Table):
     """The overall score, and that of each group in the order of its key; without `by` there are no groups.
 
@@ -121,8 +151,8 @@ class Report(_Table):
     overall: Score
     by: tuple[str, ...]
     groups: tuple[Group, ...]
-    bins: Bins = field(repr=False)
-    losses: Losses = field(repr=False)
+    bins: Bins
+    losses: Losses
     sources: tuple[str, ...] = field(compare=False)
     logits: str
     labels: str
@@ -131,15 +161,11 @@ class Report(_Table):
     ones: int = 0
 
     def _repr_html_(self) -> str:
-        from logitloss.evaluate.display import page
-
-        return page.fragment(self)
+        return _display().html(self)
 
     def plot(self) -> Figure:
         """The reliability diagram, as a Matplotlib figure."""
-        from logitloss.evaluate.display import page
-
-        return page.plot(self)
+        return _display().plot(self)
 
 
 @dataclass(frozen=True)
@@ -167,7 +193,7 @@ class GroupDifference:
     score: Difference
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(_Table):
     """The overall difference, and that of each group in the order of its key. Printed it is a table."""
 

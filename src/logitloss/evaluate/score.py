@@ -16,6 +16,7 @@ from logitloss.evaluate.errors import InputError
 from logitloss.evaluate.input.check import Columns
 from logitloss.evaluate.input.read import Part
 from logitloss.evaluate.input.sources import Source, Stream, sources
+from logitloss.evaluate.output import refuse_input
 from logitloss.evaluate.plan import Plan, columns_of, plan_of
 from logitloss.evaluate.results import Report
 from logitloss.evaluate.state import resume
@@ -92,19 +93,23 @@ def score(
 
 
 def merge(
-    states: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, state: str | os.PathLike[str] | None = None
+    states: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    state: str | os.PathLike[str] | None = None,
+    force: bool = False,
 ) -> Report:
     """Add the states that several runs of `score` kept, on whatever machines, and report the scores of all their rows.
 
     Arguments:
         states: the files named `state` in these runs.
-        state: a file to keep the sum in, which is a state again.
+        state: a file to keep the sum in, which is a state again. It may not be one of `states`.
+        force: let the sum take the place of a file that is no state.
 
     Raises:
         InputError: if a file is no state, was scored with other columns, is not finished, or holds what another holds.
     """
     paths = [states] if isinstance(states, (str, os.PathLike)) else states
-    return resume.merged(map(Path, paths), None if state is None else Path(state)).report()
+    return resume.merged(map(Path, paths), None if state is None else Path(state), force=force).report()
 
 
 def _begin(
@@ -124,6 +129,7 @@ def _begin(
         if names.count(source.name) > 1:
             raise InputError(f"{source.name}: is named twice; with a state each file counts once")
         described.append((source.name, source.fingerprint(), len(of_source)))
+    refuse_input(state, names)
     return resume.resumed(Path(state), columns, plan, described)
 
 

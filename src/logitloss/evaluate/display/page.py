@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.resources
 import math
-import os
 
 import jinja2
 from matplotlib.figure import Figure
@@ -15,20 +14,14 @@ from matplotlib.figure import Figure
 import logitloss
 from logitloss.evaluate.calibration import weighted
 from logitloss.evaluate.display import figures
-from logitloss.evaluate.display.output import write_whole
 from logitloss.evaluate.display.sections import WORDS, error, groups_of, is_binary, nats, percent, sections_of
 from logitloss.evaluate.display.table import cell
 from logitloss.evaluate.results import Report, Score
 
 
-def write(report: Report, path: str | os.PathLike[str]) -> None:
-    """Write the page to `path`, which then holds the whole page or, after an error, what it held before.
-
-    Raises:
-        InputError: if it cannot be written there.
-    """
-    page = _render(report, whole=True).encode(errors="backslashreplace")  # a file's name may be no text
-    write_whole(path, lambda file: file.write(page))
+def whole(report: Report) -> str:
+    """The page."""
+    return _render(report, whole=True)
 
 
 def fragment(report: Report) -> str:

@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from logitloss.evaluate.calibration import DRAWS, POINT_ROWS, decompose, interval, points, weighted
 from logitloss.evaluate.display import figures
-from logitloss.evaluate.display.table import cell, ranked
+from logitloss.evaluate.display.ranking import ranked
+from logitloss.evaluate.display.table import cell
 from logitloss.evaluate.results import Bins, Group, Report, Score
 
 MOST_GROUPS = 100  # in the table; more are for a program to read, from the CSV

@@ -16,9 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from logitloss.evaluate.display.output import write_whole
 from logitloss.evaluate.errors import InputError, said_by
 from logitloss.evaluate.input.check import Columns
+from logitloss.evaluate.output import check_output, write_whole
 from logitloss.evaluate.plan import Plan
 from logitloss.evaluate.results import Report
 from logitloss.evaluate.state.partial import Partial
@@ -139,9 +139,19 @@ def resumed(path: Path, columns: Columns, plan: Plan, sources: Sequence[tuple[st
     return run
 
 
-def merged(paths: Iterable[Path], into: Path | None = None) -> Run:
-    """The sum of the runs that some files hold; with `into`, kept there."""
-    whole = None
+def is_state(path: Path) -> bool:
+    """Whether the file is a state that logitloss wrote."""
+    try:
+        return _METADATA in (pyarrow.parquet.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError):
+        return False
+
+
+def merged(paths: Iterable[Path], into: Path | None = None, *, force: bool = False) -> Run:
+    """The sum of the runs that some files hold; with `into`, kept there, in the place of another file with `force`."""
+    whole, paths = None, list(paths)
+    if into is not None:
+        check_output(into, is_state, inputs=paths, force=force)
     for path in paths:
         run = Run.load(path)
         for name, one in run.sources.items():
