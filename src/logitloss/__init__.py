@@ -40,3 +40,8 @@ __all__ = [
     "ufuncs",
     "weighted_cross_entropy_with_logits",
 ]
+
+
+def __dir__() -> list[str]:
+    """Return the public names, and the modules for frameworks that are imported already."""
+    return sorted(name for name in globals() if name.startswith("__") or not name.startswith("_"))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _checks, _dispatch, _formulas
+from . import _checks, _formulas
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -105,7 +105,7 @@ def sparse_softmax_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out:
 
 def _namespace(x: Any) -> Any:
     """The functions of an array's library: those it declares, else its package, as of CuPy before 14."""
-    return x.__array_namespace__() if hasattr(x, "__array_namespace__") else sys.modules[_dispatch.origin(x)]
+    return x.__array_namespace__() if hasattr(x, "__array_namespace__") else sys.modules[_checks.origin(x)]
 
 
 def _beside(array: Any, like: Any) -> Any:

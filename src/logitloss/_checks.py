@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _dispatch
+PYTHON_TYPES = (bool, int, float, complex, str, list, tuple)
 
 # NumPy's numbers of types; the characters they are made of have been taken by types of other packages too.
 _LOGITS = frozenset(np.dtype(c).num for c in "efd")
@@ -244,19 +244,37 @@ def summable(values: Any) -> np.ndarray:
     return array
 
 
+def is_numpy(value: Any) -> bool:
+    """Whether NumPy holds these elements or can copy them from plain Python: then the kernels can have pointers.
+
+    Asked by type, never by ``__array__``: a torch tensor has one too, and would lose its autograd.
+    """
+    return isinstance(value, (np.ndarray, np.generic, *PYTHON_TYPES)) and not isinstance(value, np.ma.MaskedArray)
+
+
+def takes_ufuncs(value: Any) -> bool:
+    """Whether the array computes ufuncs in its own way, as those of Dask, xarray and pandas do."""
+    return not isinstance(value, np.ndarray) and getattr(type(value), "__array_ufunc__", None) is not None
+
+
+def origin(value: Any) -> str:
+    """Return the package that an array comes from, for messages."""
+    return type(value).__module__.partition(".")[0]
+
+
 def _array(argument: str, value: Any, name: str | None) -> Any:
     for part in value if isinstance(value, (list, tuple)) else (value,):
         if isinstance(part, np.ma.MaskedArray):  # NumPy would drop the masks of a list's arrays
             advice = "Pass value.compressed(), or value.filled() with values of your choice."
             raise _no_array(argument, part, name, advice)
-    if _dispatch.is_numpy(value):
+    if is_numpy(value):
         try:
             return np.asanyarray(value)
         except (ValueError, OverflowError) as error:
             raise no_numbers(argument, name, error) from None
-    if _dispatch.takes_ufuncs(value):
+    if takes_ufuncs(value):
         return value
-    advice = f"There is no adapter for {_dispatch.origin(value)}: convert it to a NumPy array yourself."
+    advice = f"There is no adapter for {origin(value)}: convert it to a NumPy array yourself."
     raise _no_array(argument, value, name, advice)
 
 

@@ -1,4 +1,4 @@
-"""ExactSum: an exact total that can be merged."""
+"""ExactSum, an exact total that can be merged, and weighted means of losses by it."""
 
 from __future__ import annotations
 
@@ -176,3 +176,21 @@ class ExactSum:
 
     def __repr__(self) -> str:
         return f"ExactSum(total={self.compute()!r}, count={self.count})"
+
+
+def weighted_sums(losses: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Return the sum of the weighted losses and that of the weights.
+
+    A weight of 0 leaves its loss out by selection: times an infinite loss it would make nan.
+    """
+    counted = weights != 0
+    weights = weights[counted]
+    return ExactSum(losses[counted] * weights).compute(), ExactSum(weights).compute()
+
+
+def weighted_mean(losses: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Return the sum of the weighted losses over the sum of the weights; nan where that is 0."""
+    if weights is None:
+        return ExactSum(losses).mean()
+    total, weight = weighted_sums(losses, weights)
+    return total / weight if weight else float("nan")

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from . import _checks, _dispatch
+from . import _checks
+from ._dispatch import adapter
 from ._exact import ExactSum
 
 
@@ -71,7 +72,7 @@ def sigmoid_cross_entropy_with_logits(
     """
     if _sentinel is not None:
         _checks.named(_sentinel, name)
-    return _dispatch.adapter(logits).sigmoid_cross_entropy_with_logits(labels=labels, logits=logits, name=name)
+    return adapter(logits).sigmoid_cross_entropy_with_logits(labels=labels, logits=logits, name=name)
 
 
 def sigmoid_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[Any, Any]:
@@ -101,7 +102,7 @@ def sigmoid_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[A
     >>> logitloss.sigmoid_cross_entropy_value_and_grad(labels=np.array([1, 0]), logits=np.float32([17, -17]))
     (array([4.1399375e-08, 4.1399375e-08], dtype=float32), array([-4.1399375e-08,  4.1399375e-08], dtype=float32))
     """
-    return _dispatch.adapter(logits).sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
+    return adapter(logits).sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
 
 
 def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Any) -> tuple[Any, Any]:
@@ -131,7 +132,7 @@ def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Any) -> tuple[An
     >>> logitloss.sigmoid_cross_entropy_grad_and_hess(labels=np.array([False, True]), logits=np.float32([0, 17]))
     (array([ 5.0000000e-01, -4.1399375e-08], dtype=float32), array([2.5000000e-01, 4.1399375e-08], dtype=float32))
     """
-    return _dispatch.adapter(logits).sigmoid_cross_entropy_grad_and_hess(labels=labels, logits=logits)
+    return adapter(logits).sigmoid_cross_entropy_grad_and_hess(labels=labels, logits=logits)
 
 
 def sigmoid_cross_entropy_mean_and_grad(
@@ -182,7 +183,7 @@ def sigmoid_cross_entropy_mean_and_grad(
     >>> logitloss.sigmoid_cross_entropy_mean_and_grad(labels=np.array([1, 0]), logits=np.float32([0, 0]))
     (0.6931471824645996, array([-0.25,  0.25], dtype=float32))
     """
-    return _dispatch.adapter(logits).sigmoid_cross_entropy_mean_and_grad(labels=labels, logits=logits, out=out)
+    return adapter(logits).sigmoid_cross_entropy_mean_and_grad(labels=labels, logits=logits, out=out)
 
 
 def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
@@ -213,7 +214,7 @@ def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
     >>> total.compute(), total.mean(), total.count
     (100.6931471824646, 50.3465735912323, 2)
     """
-    return _dispatch.adapter(logits).sigmoid_cross_entropy_total(labels=labels, logits=logits)
+    return adapter(logits).sigmoid_cross_entropy_total(labels=labels, logits=logits)
 
 
 def weighted_cross_entropy_with_logits(*, labels: Any, logits: Any, pos_weight: Any, name: str | None = None) -> Any:
@@ -257,6 +258,6 @@ def weighted_cross_entropy_with_logits(*, labels: Any, logits: Any, pos_weight: 
     >>> logitloss.weighted_cross_entropy_with_logits(labels=[1.0, 0.0], logits=np.float32([0, 0]), pos_weight=3)
     array([2.0794415, 0.6931472], dtype=float32)
     """
-    return _dispatch.adapter(logits).weighted_cross_entropy_with_logits(
+    return adapter(logits).weighted_cross_entropy_with_logits(
         labels=labels, logits=logits, pos_weight=pos_weight, name=name
     )

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from . import _checks, _dispatch
+from . import _checks
+from ._dispatch import adapter
 
 
 def softmax_cross_entropy_with_logits(
@@ -67,9 +68,7 @@ def softmax_cross_entropy_with_logits(
     array([4.248354e-18, 8.132617e-01, 0.000000e+00], dtype=float32)
     """
     _checks.named(_sentinel, name)
-    return _dispatch.adapter(logits).softmax_cross_entropy_with_logits(
-        labels=labels, logits=logits, axis=axis, name=name
-    )
+    return adapter(logits).softmax_cross_entropy_with_logits(labels=labels, logits=logits, axis=axis, name=name)
 
 
 def softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any, axis: int = -1) -> tuple[Any, Any]:
@@ -99,7 +98,7 @@ def softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any, axis: int 
     >>> logitloss.softmax_cross_entropy_value_and_grad(labels=[1, 0], logits=np.float32([40, 0]))
     (np.float32(4.248354e-18), array([-4.248354e-18,  4.248354e-18], dtype=float32))
     """
-    return _dispatch.adapter(logits).softmax_cross_entropy_value_and_grad(labels=labels, logits=logits, axis=axis)
+    return adapter(logits).softmax_cross_entropy_value_and_grad(labels=labels, logits=logits, axis=axis)
 
 
 def softmax_cross_entropy_mean_and_grad(
@@ -133,9 +132,7 @@ def softmax_cross_entropy_mean_and_grad(
     (0.6931471824645996, array([[-0.25,  0.25],
            [ 0.25, -0.25]], dtype=float32))
     """
-    return _dispatch.adapter(logits).softmax_cross_entropy_mean_and_grad(
-        labels=labels, logits=logits, axis=axis, out=out
-    )
+    return adapter(logits).softmax_cross_entropy_mean_and_grad(labels=labels, logits=logits, axis=axis, out=out)
 
 
 def sparse_softmax_cross_entropy_with_logits(
@@ -189,7 +186,7 @@ def sparse_softmax_cross_entropy_with_logits(
     array([0.3132617, 1.3132616, 0.6931472], dtype=float32)
     """
     _checks.named(_sentinel, name)
-    return _dispatch.adapter(logits).sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits, name=name)
+    return adapter(logits).sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits, name=name)
 
 
 def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[Any, Any]:
@@ -218,7 +215,7 @@ def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> 
     >>> logitloss.sparse_softmax_cross_entropy_value_and_grad(labels=0, logits=np.float32([40, 0]))
     (np.float32(4.248354e-18), array([-4.248354e-18,  4.248354e-18], dtype=float32))
     """
-    return _dispatch.adapter(logits).sparse_softmax_cross_entropy_value_and_grad(labels=labels, logits=logits)
+    return adapter(logits).sparse_softmax_cross_entropy_value_and_grad(labels=labels, logits=logits)
 
 
 def sparse_softmax_cross_entropy_mean_and_grad(
@@ -250,4 +247,4 @@ def sparse_softmax_cross_entropy_mean_and_grad(
     (0.6931471824645996, array([[-0.25,  0.25],
            [ 0.25, -0.25]], dtype=float32))
     """
-    return _dispatch.adapter(logits).sparse_softmax_cross_entropy_mean_and_grad(labels=labels, logits=logits, out=out)
+    return adapter(logits).sparse_softmax_cross_entropy_mean_and_grad(labels=labels, logits=logits, out=out)

@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from . import _checks, _means
-from ._sigmoid import sigmoid_cross_entropy_grad_and_hess, weighted_cross_entropy_with_logits
+from . import _checks
+from ._exact import weighted_mean, weighted_sums
+from ._numpy import sigmoid_cross_entropy_grad_and_hess, weighted_cross_entropy_with_logits
 
 __all__ = ["NOT_COUNTED", "CatBoostLoss", "LightGBMLoss", "XGBoostLoss"]
 
@@ -115,7 +116,7 @@ class XGBoostLoss(_TreeLoss):
 
         It is nan where nothing is counted. XGBoost shows it under the name of this method.
         """
-        return _means.mean(*self._counted_losses(y_true, y_pred, sample_weight))
+        return weighted_mean(*self._counted_losses(y_true, y_pred, sample_weight))
 
 
 class LightGBMLoss(_TreeLoss):
@@ -143,7 +144,7 @@ class LightGBMLoss(_TreeLoss):
 
     def sklearn_metric(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[str, float, bool]:
         """Return name, mean loss (sum(loss) over the sum of the weights of all counted labels) and False."""
-        return _NAME, _means.mean(*self._counted_losses(y_true, y_pred, sample_weight)), False
+        return _NAME, weighted_mean(*self._counted_losses(y_true, y_pred, sample_weight)), False
 
 
 class CatBoostLoss(_Loss):
@@ -180,7 +181,7 @@ class CatBoostLoss(_Loss):
     def evaluate(self, approxes: Any, target: Any, weight: Any) -> tuple[float, float]:
         """Return the exact sum of the weighted losses of all counted labels, and that of their weights."""
         losses, weights = self._counted_losses(target, approxes[0], weight)
-        return _means.weighted_sums(losses, np.ones_like(losses) if weights is None else weights)
+        return weighted_sums(losses, np.ones_like(losses) if weights is None else weights)
 
     def get_final_error(self, error: float, weight: float) -> float:
         """Return the mean loss: the two sums' quotient, nan where nothing is counted."""

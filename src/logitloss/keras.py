@@ -17,8 +17,7 @@ from keras import ops
 from keras.src.backend import set_keras_mask  # how a loss tells its base class what it ignores has no public name
 
 from ._checks import softmax_shapes
-from ._sigmoid import sigmoid_cross_entropy_with_logits
-from ._softmax import softmax_cross_entropy_with_logits, sparse_softmax_cross_entropy_with_logits
+from ._dispatch import adapter
 
 _CLASSES = {"bfloat16": 2**8 + 1, "float16": 2**11 + 1}  # whose indices a narrow dtype holds
 
@@ -69,7 +68,7 @@ def binary_crossentropy(
     _logits_only(from_logits)
     y_true, y_pred = _pair(y_true, y_pred)
     y_true = _smoothed(y_true, label_smoothing, 2)
-    return ops.mean(sigmoid_cross_entropy_with_logits(labels=y_true, logits=y_pred), axis=axis)
+    return ops.mean(adapter(y_pred).sigmoid_cross_entropy_with_logits(labels=y_true, logits=y_pred), axis=axis)
 
 
 @_registered
@@ -104,7 +103,7 @@ def categorical_crossentropy(
     axis = softmax_shapes(y_pred.shape, y_pred.shape, axis)
     shape: Any = ops.shape(y_pred)
     y_true = _smoothed(y_true, label_smoothing, shape[axis])
-    return softmax_cross_entropy_with_logits(labels=y_true, logits=y_pred, axis=axis)
+    return adapter(y_pred).softmax_cross_entropy_with_logits(labels=y_true, logits=y_pred, axis=axis)
 
 
 @_registered
@@ -152,11 +151,11 @@ def sparse_categorical_crossentropy(
         y_true = ops.squeeze(y_true, axis)
     y_true, y_pred = ops.cast(y_true, "int32"), ops.moveaxis(y_pred, axis, -1)
     if ignore_class is None:
-        return sparse_softmax_cross_entropy_with_logits(labels=y_true, logits=y_pred)
+        return adapter(y_pred).sparse_softmax_cross_entropy_with_logits(labels=y_true, logits=y_pred)
     counts = ops.not_equal(y_true, ignore_class)
     y_true = ops.where(counts, y_true, ops.zeros_like(y_true))
     y_pred = ops.where(ops.expand_dims(counts, -1), y_pred, ops.zeros_like(y_pred))
-    loss = sparse_softmax_cross_entropy_with_logits(labels=y_true, logits=y_pred)
+    loss = adapter(y_pred).sparse_softmax_cross_entropy_with_logits(labels=y_true, logits=y_pred)
     loss = ops.where(counts, loss, ops.zeros_like(loss))
     set_keras_mask(loss, counts)
     return loss

@@ -17,10 +17,8 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
 
-from . import _means
-from ._exact import ExactSum
-from ._sigmoid import sigmoid_cross_entropy_with_logits
-from ._softmax import softmax_cross_entropy_with_logits
+from ._exact import ExactSum, weighted_mean, weighted_sums
+from ._numpy import sigmoid_cross_entropy_with_logits, softmax_cross_entropy_with_logits
 from .ufuncs import sigmoid_cross_entropy_grad
 
 __all__ = ["ReliabilityDisplay", "log_loss_from_logits", "neg_log_loss_from_logits_scorer"]
@@ -89,8 +87,8 @@ def log_loss_from_logits(
         x = np.hstack([np.zeros_like(x), x]) if x.shape[1] == 1 else x
         losses = softmax_cross_entropy_with_logits(labels=np.hstack([1 - z, z]) if z.shape[1] == 1 else z, logits=x)
     if normalize:
-        return _means.mean(losses, weights)
-    return ExactSum(losses).compute() if weights is None else _means.weighted_sums(losses, weights)[0]
+        return weighted_mean(losses, weights)
+    return ExactSum(losses).compute() if weights is None else weighted_sums(losses, weights)[0]
 
 
 neg_log_loss_from_logits_scorer = make_scorer(

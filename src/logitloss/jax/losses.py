@@ -12,9 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .. import _checks
-from .. import _sigmoid as losses
-from .. import _softmax as softmax
+from .. import _checks, _numpy
 from .._exact import ExactSum
 from . import _derivatives
 
@@ -101,7 +99,7 @@ def sigmoid_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out: None =
     _checks.no_out(out)
     z, x = _pair(labels, logits)
     if _known(z, x):
-        return _host(losses.sigmoid_cross_entropy_mean_and_grad, z, x)
+        return _host(_numpy.sigmoid_cross_entropy_mean_and_grad, z, x)
     return _mean(*sigmoid_cross_entropy_value_and_grad(labels=z, logits=x))
 
 
@@ -110,7 +108,7 @@ def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
     z, x = _pair(labels, logits)
     if isinstance(z, Tracer) or isinstance(x, Tracer):
         raise _checks.traced("sigmoid_cross_entropy_total")
-    return losses.sigmoid_cross_entropy_total(labels=np.asarray(z), logits=np.asarray(x))
+    return _numpy.sigmoid_cross_entropy_total(labels=np.asarray(z), logits=np.asarray(x))
 
 
 def weighted_cross_entropy_with_logits(*, labels: Any, logits: Any, pos_weight: Any, name: str | None = None) -> Any:
@@ -144,7 +142,7 @@ def softmax_cross_entropy_mean_and_grad(
     _checks.no_out(out)
     z, x = _checked(labels, logits)
     if _known(z, x):
-        return _host(functools.partial(softmax.softmax_cross_entropy_mean_and_grad, axis=axis), z, x)
+        return _host(functools.partial(_numpy.softmax_cross_entropy_mean_and_grad, axis=axis), z, x)
     return _mean(*softmax_cross_entropy_value_and_grad(labels=z, logits=x, axis=axis))
 
 
@@ -167,7 +165,7 @@ def sparse_softmax_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out:
     _checks.no_out(out)
     y, x = _sparse_pair(labels, logits)
     if _known(y, x):
-        return _host(softmax.sparse_softmax_cross_entropy_mean_and_grad, y, x)
+        return _host(_numpy.sparse_softmax_cross_entropy_mean_and_grad, y, x)
     return _mean(*sparse_softmax_cross_entropy_value_and_grad(labels=y, logits=x))
 
 

@@ -15,9 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from .. import _checks, ufuncs
-from .. import _sigmoid as losses
-from .. import _softmax as softmax
+from .. import _checks, _numpy, ufuncs
 from .._exact import ExactSum
 from . import _derivatives as ops
 
@@ -49,7 +47,7 @@ def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Any) -> tuple[An
 def sigmoid_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out: None = None) -> tuple[Any, Any]:
     """Return :func:`logitloss.sigmoid_cross_entropy_mean_and_grad` of tensors, see :func:`_mean_and_grad`."""
     x, z = _pair(labels, logits)
-    return _mean_and_grad(losses.sigmoid_cross_entropy_mean_and_grad, ops.loss, ops.gradient, x, z, out)
+    return _mean_and_grad(_numpy.sigmoid_cross_entropy_mean_and_grad, ops.loss, ops.gradient, x, z, out)
 
 
 def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
@@ -60,7 +58,7 @@ def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
             "labels and logits must be eager tensors to be summed exactly, got symbolic ones. "
             "Call it outside of tf.function, or sum the losses with tf.reduce_sum."
         )
-    return losses.sigmoid_cross_entropy_total(labels=ops.array(z), logits=ops.array(x))
+    return _numpy.sigmoid_cross_entropy_total(labels=ops.array(z), logits=ops.array(x))
 
 
 def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any, name: str | None = None) -> Any:
@@ -89,7 +87,7 @@ def softmax_cross_entropy_mean_and_grad(
 ) -> tuple[Any, Any]:
     """Return :func:`logitloss.softmax_cross_entropy_mean_and_grad` of tensors, see :func:`_mean_and_grad`."""
     x, z, axis = _softmax_pair(labels, logits, axis)
-    exact = softmax.softmax_cross_entropy_mean_and_grad
+    exact = _numpy.softmax_cross_entropy_mean_and_grad
     return _mean_and_grad(exact, ops.softmax_loss, ops.softmax_gradient, x, z, out, axis=axis)
 
 
@@ -107,7 +105,7 @@ def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> 
 def sparse_softmax_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out: None = None) -> tuple[Any, Any]:
     """Return :func:`logitloss.sparse_softmax_cross_entropy_mean_and_grad` of tensors, see :func:`_mean_and_grad`."""
     x, y = _sparse_pair(labels, logits)
-    exact = softmax.sparse_softmax_cross_entropy_mean_and_grad
+    exact = _numpy.sparse_softmax_cross_entropy_mean_and_grad
     return _mean_and_grad(exact, ops.softmax_loss, ops.softmax_gradient, x, y, out)
 
 

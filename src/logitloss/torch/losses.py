@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from .. import _checks as checks
-from .. import _dispatch
 from .._exact import ExactSum
 from . import _sigmoid, _softmax
 from ._checks import INTEGERS, OURS, gradient_out, tensors, weight
@@ -162,7 +161,7 @@ def _classes(labels: Any, logits: Any, name: str | None = None) -> tuple[Tensor,
 
 def _tensor(value: Any, like: Any) -> Any:
     """Return labels that NumPy holds, or plain Python, as a tensor beside the logits."""
-    if not (isinstance(like, Tensor) and _dispatch.is_numpy(value)):
+    if not (isinstance(like, Tensor) and checks.is_numpy(value)):
         return value
     array = np.asarray(value)
     return torch.tensor(array, device=like.device) if array.dtype.kind in "biufc" else value
