@@ -148,11 +148,7 @@ def _mean_and_grad(
     arrays: tuple[Any, Any], loss: Callable[..., Any], gradient: Callable[..., Any], out: None
 ) -> tuple[Any, Any]:
     """Return the mean loss, an array of rank 0 in float64, as the namespace sums, and the gradient of it."""
-    if out is not None:
-        raise TypeError(
-            f"out must be None for arrays other than NumPy's, got {type(out).__qualname__}. "
-            "Take the gradient that is returned."
-        )
+    _checks.no_out(out, "arrays other than NumPy's")
     losses, slopes = _wide(arrays, loss, gradient)
     return _namespace(losses).mean(losses), _rounded(arrays[0], slopes / max(losses.size, 1))
 
@@ -172,14 +168,12 @@ def _array(argument: str, value: Any, like: Any, kinds: tuple[str, ...], name: s
     dtype = str(array.dtype).rpartition(".")[2]
     if dtype not in kinds:
         expected, hint = {
-            _FLOATS: ("float16, bfloat16, float32 or float64", "float32"),
-            _INTEGERS: ("integer class indices", "int64"),
-            _NUMBERS: ("a float of at most 64 bits, an integer or bool", "float64"),
+            _FLOATS: (_checks.FLOATS, "float32"),
+            _INTEGERS: (_checks.CLASS_INDICES, "int64"),
+            _NUMBERS: (_checks.NUMBERS, "float64"),
         }[kinds]
-        raise TypeError(
-            _checks.prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. "
-            f"Convert with {xp.__name__}.asarray({argument}, dtype={xp.__name__}.{hint})."
-        )
+        conversion = f"{xp.__name__}.asarray({argument}, dtype={xp.__name__}.{hint})"
+        raise _checks.wrong_dtype(argument, expected, dtype, conversion, name)
     return _beside(xp.asarray(array), like)
 
 

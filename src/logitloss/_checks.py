@@ -1,4 +1,4 @@
-"""What the public functions accept. Every error sentence of theirs stands here."""
+"""What the public functions accept: every error of theirs is raised here."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ PYTHON_TYPES = (bool, int, float, complex, str, list, tuple)
 _LOGITS = frozenset(np.dtype(c).num for c in "efd")
 _INTEGERS = frozenset(np.dtype(c).num for c in "bBhHiIlLqQ")
 _LABELS = _LOGITS | _INTEGERS | {np.dtype("?").num}
+
+FLOATS = "float16, bfloat16, float32 or float64"
+NUMBERS = "a float of at most 64 bits, an integer or bool"
+CLASS_INDICES = "integer class indices"
 
 
 def named(sentinel: Any, name: str | None) -> None:
@@ -94,7 +98,7 @@ def sparse_pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any,
 
 
 def sparse_shapes(labels: Any, logits: Any, name: str | None = None) -> None:
-    """Refuse labels that are not one for each row of logits, and rows of no class."""
+    """Refuse labels that are not one for each row of logits, and rows without classes."""
     labels, logits = tuple(labels), tuple(logits)
     if not logits or labels != logits[:-1]:
         raise ValueError(
@@ -105,7 +109,7 @@ def sparse_shapes(labels: Any, logits: Any, name: str | None = None) -> None:
 
 
 def known_classes(labels: np.ndarray, classes: int, name: str | None = None) -> None:
-    """Refuse the first label that is no class."""
+    """Refuse the first label that is not a class."""
     if labels.size and not (labels.min() >= 0 and labels.max() < classes):
         index = np.unravel_index(np.argmax((labels < 0) | (labels >= classes)), labels.shape)
         where = f"labels[{', '.join(map(str, index))}]" if index else "labels"
@@ -124,12 +128,12 @@ def _both(labels: Any, logits: Any, name: str | None, indices: bool = False) -> 
 
 
 def dtypes(labels: Any, logits: Any, name: str | None = None, indices: bool = False) -> None:
-    """Refuse logits that are no float of the kernels, and labels that are no numbers, or no integers as ``indices``."""
-    _dtype("logits", logits, _LOGITS, "float16, bfloat16, float32 or float64", name, "numpy.float32")
+    """Refuse logits of a dtype without a kernel, and labels that are not numbers, or as ``indices`` not integers."""
+    _dtype("logits", logits, _LOGITS, FLOATS, name, "numpy.float32")
     if indices:
-        _dtype("labels", labels, _INTEGERS, "integer class indices", name, "numpy.int64")
+        _dtype("labels", labels, _INTEGERS, CLASS_INDICES, name, "numpy.int64")
     else:
-        _dtype("labels", labels, _LABELS, "a float of at most 64 bits, an integer or bool", name)
+        _dtype("labels", labels, _LABELS, NUMBERS, name)
 
 
 def provided(labels: Any, logits: Any, name: str | None = None) -> None:
@@ -174,8 +178,8 @@ def pos_weight(value: Any, logits: Any, name: str | None) -> Any:
 
 
 def pos_weight_fits(weight: Any, logits: Any, name: str | None = None) -> None:
-    """Refuse a weight of the positive class that is no number or would enlarge the logits."""
-    _dtype("pos_weight", weight, _LABELS, "a float of at most 64 bits, an integer or bool", name)
+    """Refuse a weight of the positive class that is not a number or would enlarge the logits."""
+    _dtype("pos_weight", weight, _LABELS, NUMBERS, name)
     weight_fits(weight.shape, logits.shape, name)
 
 
@@ -198,13 +202,10 @@ def mask_fits(mask: Any, logits: Any) -> None:
         )
 
 
-def no_out(out: Any) -> None:
-    """Refuse a place for the gradient: the arrays of some frameworks cannot be written to."""
+def no_out(out: Any, arrays: str = "arrays that cannot be written to") -> None:
+    """Refuse ``out``, which would take the gradient: ``arrays`` says why these have none."""
     if out is not None:
-        raise TypeError(
-            f"out must be None for arrays that cannot be written to, got {_described(out)}. "
-            "Take the gradient that is returned."
-        )
+        raise TypeError(f"out must be None for {arrays}, got {_described(out)}. Take the gradient that is returned.")
 
 
 def traced(function: str) -> TypeError:
@@ -231,6 +232,42 @@ def gradient_out(out: Any, logits: np.ndarray) -> np.ndarray:
             f"{'' if out.flags.writeable else 'a read-only one of '}shape {out.shape}. Use numpy.empty_like(logits)."
         )
     return out
+
+
+def known_lengths(argument: str, shape: tuple[float, ...]) -> None:
+    """Refuse a Dask array with chunks of unknown length, as a selection of rows has them."""
+    if np.isnan(shape).any():
+        raise ValueError(
+            f"{argument} must have chunks of known lengths, got shape {shape}. "
+            f"Call {argument}.compute_chunk_sizes() first."
+        )
+
+
+def num_threads(n: Any) -> int:
+    """Return a number of threads as an int."""
+    try:
+        count = operator.index(n)
+    except TypeError:
+        raise TypeError(f"n must be an integer number of threads, got {type(n).__name__}. Pass an int.") from None
+    if not 1 <= count <= 65536:
+        raise ValueError(f"n must be a number of threads from 1 to 65536, got {count}. Pass 1 to use no extra threads.")
+    return count
+
+
+def not_an_exact_sum(other: Any) -> TypeError:
+    """Return the error of merging what is not an ExactSum."""
+    return TypeError(f"other must be an ExactSum, got {type(other).__name__}. Use update() to add numbers.")
+
+
+def limbs(value: Any, size: int) -> np.ndarray:
+    """Return the state of an ExactSum as an array of ``size`` integers."""
+    array = np.asarray(value)
+    if array.shape != (size,) or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"limbs must be {size} integers, got shape {array.shape} and dtype {array.dtype}. "
+            "Pass what to_limbs() returned, or a sum of such arrays."
+        )
+    return array
 
 
 def summable(values: Any) -> np.ndarray:
@@ -266,7 +303,7 @@ def _array(argument: str, value: Any, name: str | None) -> Any:
     for part in value if isinstance(value, (list, tuple)) else (value,):
         if isinstance(part, np.ma.MaskedArray):  # NumPy would drop the masks of a list's arrays
             advice = "Pass value.compressed(), or value.filled() with values of your choice."
-            raise _no_array(argument, part, name, advice)
+            raise _not_an_array(argument, part, name, advice)
     if is_numpy(value):
         try:
             return np.asanyarray(value)
@@ -275,7 +312,7 @@ def _array(argument: str, value: Any, name: str | None) -> Any:
     if takes_ufuncs(value):
         return value
     advice = f"There is no adapter for {origin(value)}: convert it to a NumPy array yourself."
-    raise _no_array(argument, value, name, advice)
+    raise _not_an_array(argument, value, name, advice)
 
 
 def no_numbers(argument: str, name: str | None, error: Exception) -> Exception:
@@ -284,7 +321,7 @@ def no_numbers(argument: str, name: str | None, error: Exception) -> Exception:
     return (TypeError if isinstance(error, TypeError) else ValueError)(prefix(name) + text)
 
 
-def _no_array(argument: str, value: Any, name: str | None, advice: str) -> TypeError:
+def _not_an_array(argument: str, value: Any, name: str | None, advice: str) -> TypeError:
     text = f"{argument} must be a NumPy array, a number or a list, got {_described(value)}. {advice}"
     return TypeError(prefix(name) + text)
 
@@ -296,10 +333,12 @@ def _dtype(
         if not isinstance(dtype, np.dtype) or not (  # pandas has others
             dtype.num in numbers or (dtype.name == "bfloat16" and numbers >= _LOGITS)
         ):
-            raise TypeError(
-                prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. "
-                f"Convert with {argument}.astype({hint})."
-            )
+            raise wrong_dtype(argument, expected, dtype, f"{argument}.astype({hint})", name)
+
+
+def wrong_dtype(argument: str, expected: str, dtype: Any, conversion: str, name: str | None = None) -> TypeError:
+    """Return the error of an array whose numbers are not those expected."""
+    return TypeError(prefix(name) + f"{argument} must be {expected}, got dtype {dtype}. Convert with {conversion}.")
 
 
 def _described(value: Any) -> str:

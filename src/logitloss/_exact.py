@@ -85,7 +85,7 @@ class ExactSum:
     def merge(self, other: ExactSum) -> ExactSum:
         """Add all that ``other`` holds, and return self."""
         if not isinstance(other, ExactSum):
-            raise TypeError(f"other must be an ExactSum, got {type(other).__name__}. Use update() to add numbers.")
+            raise _checks.not_an_exact_sum(other)
         self._total += other._total
         self.count += other.count
         self.nan_count += other.nan_count
@@ -119,14 +119,7 @@ class ExactSum:
     @classmethod
     def from_limbs(cls, limbs: Any) -> ExactSum:
         """Return the ExactSum of a state, or of a sum of states, from :meth:`to_limbs`."""
-        size = _core.limbs + _COUNTS
-        array = np.asarray(limbs)
-        if array.shape != (size,) or array.dtype.kind not in "iu":
-            raise ValueError(
-                f"limbs must be {size} integers, got shape {array.shape} and dtype {array.dtype}. "
-                "Pass what to_limbs() returned, or a sum of such arrays."
-            )
-        numbers = [int(limb) for limb in array]
+        numbers = [int(limb) for limb in _checks.limbs(limbs, _core.limbs + _COUNTS)]
         sum_ = cls()
         sum_._total = sum(limb << (32 * i) for i, limb in enumerate(numbers[: _core.limbs]))
         sum_.count, sum_.nan_count, sum_.posinf_count, sum_.neginf_count = numbers[_core.limbs :]

@@ -28,7 +28,7 @@ def _times(xp: Any, a: Any, b: Any) -> Any:
     return a * xp.where((a == 0) & (xp.abs(b) == float("inf")), xp.zeros_like(b), b)
 
 
-# --- sigmoid: e = exp(-|x|), s = e / (1 + e) the smaller of the two probabilities ------------------------------------
+# --- sigmoid_cross_entropy: e = exp(-|x|), s = e / (1 + e) the smaller of the two probabilities --------------------
 
 
 def _parts(x: Any, z: Any, weight: Any) -> tuple[Any, Any, Any]:
@@ -67,7 +67,7 @@ def softplus(xp: Any, x: Any) -> Any:
     return xp.where(x > 0, x, xp.zeros_like(x)) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
-# --- softmax: d = x - max(x), e = exp(d), R the sum of e without the 1 of one leading class ---------------------------
+# --- softmax_cross_entropy: d = x - max(x), e = exp(d), R the sum of e without the 1 of one class of the largest logit
 
 
 def softmax_parts(xp: Any, x: Any, first: Any = None) -> tuple[Any, Any, Any, Any]:

@@ -1,8 +1,6 @@
 """How many threads one call may use."""
 
-import operator
-
-from . import _core
+from . import _checks, _core
 
 
 def get_num_threads() -> int:
@@ -27,10 +25,4 @@ def set_num_threads(n: int) -> None:
     ValueError
         If ``n`` is not between 1 and 65536.
     """
-    try:
-        count = operator.index(n)
-    except TypeError:
-        raise TypeError(f"n must be an integer number of threads, got {type(n).__name__}. Pass an int.") from None
-    if not 1 <= count <= 65536:
-        raise ValueError(f"n must be a number of threads from 1 to 65536, got {count}. Pass 1 to use no extra threads.")
-    _core.set_num_threads(count)
+    _core.set_num_threads(_checks.num_threads(n))

@@ -1,6 +1,6 @@
 """The library's functions for Dask arrays: lazy, block by block, with the bits of NumPy arrays whatever the chunks.
 
-The classes of a softmax must be in one chunk. Class indices are not known before they are computed: one that is no
+The classes of a softmax must be in one chunk. Class indices are not known before they are computed: one that is not a
 class gives nan. :func:`sigmoid_cross_entropy_total` returns a number, so it computes at once.
 """
 
@@ -36,7 +36,7 @@ def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Any) -> Any:
 
 def sigmoid_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out: None = None) -> tuple[Any, Any]:
     """Return :func:`logitloss.sigmoid_cross_entropy_mean_and_grad` of Dask arrays, the mean as one of rank 0."""
-    _no_place(out)
+    _checks.no_out(out, "Dask arrays, which have no memory yet")
     labels, logits = _aligned(*_checks.pair(*_known(labels, logits)))
     gradient = da.map_blocks(_gradient, logits, labels, float(logits.size), dtype=logits.dtype)
     return _mean(ufuncs.sigmoid_cross_entropy(logits, labels)), gradient
@@ -71,7 +71,7 @@ def softmax_cross_entropy_mean_and_grad(
     *, labels: Any, logits: Any, axis: int = -1, out: None = None
 ) -> tuple[Any, Any]:
     """Return :func:`logitloss.softmax_cross_entropy_mean_and_grad` of Dask arrays, the mean as one of rank 0."""
-    _no_place(out)
+    _checks.no_out(out, "Dask arrays, which have no memory yet")
     labels, logits, axis = _checks.softmax_pair(*_known(labels, logits), axis)
     labels, logits = _aligned(labels, logits)
     axes = [(axis,), (axis,), (), (), (axis,)]
@@ -92,7 +92,7 @@ def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> 
 
 def sparse_softmax_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out: None = None) -> tuple[Any, Any]:
     """Return :func:`logitloss.sparse_softmax_cross_entropy_mean_and_grad` of Dask arrays, the mean as one of rank 0."""
-    _no_place(out)
+    _checks.no_out(out, "Dask arrays, which have no memory yet")
     labels, logits = _aligned(*_checks.sparse_pair(*_known(labels, logits)))
     axes = [(-1,), (), (), (), (-1,)]
     return _mean_and_grad(_core.sparse_softmax_cross_entropy_value_and_grad_divided, logits, labels, axes)
@@ -101,11 +101,8 @@ def sparse_softmax_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out:
 def _known(labels: Any, logits: Any) -> tuple[Any, Any]:
     """Refuse chunks of unknown length, as a selection of rows has them: the shapes could not be compared."""
     for argument, value in (("labels", labels), ("logits", logits)):
-        if isinstance(value, da.Array) and np.isnan(value.shape).any():
-            raise ValueError(
-                f"{argument} must have chunks of known lengths, got shape {value.shape}. "
-                f"Call {argument}.compute_chunk_sizes() first."
-            )
+        if isinstance(value, da.Array):
+            _checks.known_lengths(argument, value.shape)
     return labels, logits
 
 
@@ -115,14 +112,6 @@ def _aligned(labels: Any, logits: Any) -> tuple[Any, Any]:
 
 
 # --- exact means -----------------------------------------------------------------------------------------------------
-
-
-def _no_place(out: None) -> None:
-    if out is not None:
-        raise TypeError(
-            f"out must be None for Dask arrays, which have no memory yet, got {type(out).__qualname__}. "
-            "Take the gradient that is returned."
-        )
 
 
 def _gradient(logits: np.ndarray, labels: np.ndarray, n: float) -> np.ndarray:

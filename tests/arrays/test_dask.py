@@ -85,7 +85,7 @@ def test_dask_refuses(library):
     x = library.array(np.zeros((4, 3)))
     for function in (logitloss.sigmoid_cross_entropy_mean_and_grad, logitloss.softmax_cross_entropy_mean_and_grad):
         with pytest.raises(
-            TypeError, match=r"out must be None for Dask arrays, which have no memory yet, got ndarray\. Take"
+            TypeError, match=r"out must be None for Dask arrays, which have no memory yet, got numpy.ndarray\. Take"
         ):
             function(labels=x, logits=x, out=np.zeros((4, 3)))
     with pytest.raises(ValueError, match="multiple chunks"):

@@ -153,7 +153,7 @@ def test_results_are_on_the_device_of_the_logits(library, function):
         ("sigmoid_cross_entropy_with_logits", None, [1.0], {}, ValueError, "both labels and logits must be provided, labels missing."),
         ("sigmoid_cross_entropy_with_logits", ["a"], [1.0], {"name": "n"}, TypeError, "n: labels must be a float of at most 64 bits, an integer or bool, got dtype "),
         ("sigmoid_cross_entropy_with_logits", [1j], [1.0], {}, TypeError, ".float64)."),
-        ("sigmoid_cross_entropy_mean_and_grad", [1], [1.0], {"out": np.zeros(1)}, TypeError, "out must be None for arrays other than NumPy's, got ndarray. Take the gradient that is returned."),
+        ("sigmoid_cross_entropy_mean_and_grad", [1], [1.0], {"out": np.zeros(1)}, TypeError, "out must be None for arrays other than NumPy's, got numpy.ndarray. Take the gradient that is returned."),
         ("sigmoid_cross_entropy_total", [1], [1.0], {}, TypeError, "must be a NumPy array to be summed, got "),
         ("weighted_cross_entropy_with_logits", [1], [1.0], {"pos_weight": [1.0, 2.0]}, ValueError, "pos_weight must broadcast to the shape of logits without enlarging it, got (2,) for logits of shape (1,)."),
         ("softmax_cross_entropy_with_logits", [[1]], [1.0], {}, ValueError, "labels must have the shape of logits, or broadcast to it without enlarging it, got (1, 1) for logits of shape (1,)."),
