@@ -1,4 +1,4 @@
-// Inputs that are hashed counters, and the hash of a result: a sum of hashed bits. tests/test_proofs.py makes both
+// Inputs that are hashed counters, and the hash of a result: a sum of hashed bits. tests/proofs/test_proofs.py makes both
 // again in NumPy.
 #pragma once
 

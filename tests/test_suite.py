@@ -1,6 +1,7 @@
-"""The tests themselves: no test module imports another, and a run of what was skipped runs just that."""
+"""The tests themselves: what they import, where they are named, and a run of what was skipped."""
 
 import ast
+import re
 import subprocess
 import sys
 
@@ -49,6 +50,23 @@ def test_the_test_of_imports_can_fail(tmp_path):
         "support.py imports core.test_a",
         "support.py imports tests.core.test_b",
     ]
+
+
+def files_that_name_tests():
+    for folder in (".", "cpp", "docs", "proofs", "src", "tools"):
+        for path in sorted((ROOT / folder).glob("*" if folder == "." else "**/*")):
+            if path.suffix in (".md", ".py", ".h", ".cc", ".txt") and path.name != "CHANGELOG.md":
+                yield path
+
+
+def test_tests_named_elsewhere_exist():
+    named = {
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in files_that_name_tests()
+        for name in re.findall(r"\btests/[\w/]+\.py\b", path.read_text())
+    }
+    assert [(path, name) for path, name in sorted(named) if not (ROOT / name).exists()] == []
+    assert ("CONTRIBUTING.md", "tests/oracle.py") in named
 
 
 def test_a_run_of_what_was_skipped(tmp_path):
