@@ -172,7 +172,7 @@ def test_the_handler_of_class_indices_refuses_other_integers():
 
 LAYOUTS = """
 #include "xla/ffi/api/c_api.h"
-#include "xla_api.h"
+#include "binding/xla_api.h"
 using namespace logitloss::xla;
 #define SAME(ours, member, theirs, their_member) \\
   static_assert(offsetof(ours, member) == offsetof(theirs, their_member) && \\
