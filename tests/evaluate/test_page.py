@@ -17,7 +17,7 @@ pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
-from logitloss.evaluate.display import figures, page, sections
+from logitloss.evaluate.display import figures, numbers, page
 from logitloss.evaluate.display.table import cell
 from logitloss.evaluate.results import Group
 
@@ -88,7 +88,8 @@ class Outline(html.parser.HTMLParser):
 
 def cells(text):
     """The rows of the table of groups, the head first, as text."""
-    table = text[text.index("<table>") : text.index("</table>")]
+    section = text[text.index('id="logitloss-groups-1"') :]
+    table = section[section.index("<table>") : section.index("</table>")]
     rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)
     return [[html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
 
@@ -154,16 +155,21 @@ def test_the_page_is_sound(usual):
     assert len(outline.all("main")) == 1
     assert len(outline.all("figure")) == 3
     assert [text for (inside,), text in (t for t in outline.texts if t[0]) if inside == "h2"] == [
-        "By key",
-        "The worst groups",
         "Is it calibrated?",
         "Where the loss comes from",
         "Which losses occur",
+        "By key",
+        "The worst groups",
+        "The numbers",
         "What the words mean",
     ]
     assert "default-src 'none'" in usual[1]  # a browser would refuse to load anything
+    headings = {attrs["id"] for _, attrs, _ in outline.all("h2")}
+    assert headings == {attrs["aria-labelledby"] for _, attrs, _ in outline.all("section")}  # regions with names
+    assert len(headings) == 7
+    assert "local" in re.search(r"\.scroll \{(.*?)\}", usual[1], re.DOTALL).group(1)
     for _, attrs, inside in outline.all("div"):
-        if attrs.get("class") == "scroll":  # what can be scrolled can be reached by keys, and has a name
+        if attrs.get("class") == "scroll":  # what can be scrolled can be reached by keys, and has a name and a cue
             assert (attrs["role"], attrs["tabindex"]) == ("region", "0")
             assert attrs["aria-label"]
             assert "main" in inside
@@ -249,30 +255,54 @@ def test_the_numbers_are_those_of_the_report(usual):
     report, text = usual
     head, *rows, everything = cells(text)
     assert head == [
-        *("key", "rows", "mean loss", "± s.e.", "base rate’s loss", "skill", "share of excess"),
+        *("key", "rows", "mean loss", "± s.e.", "contribution", "base-rate loss", "skill"),
         *("mean label", "mean prediction", "predictions are"),
     ]
-    shares = [float(row[6].replace("−", "-").rstrip("%")) for row in rows]
-    assert shares == sorted(shares, reverse=True)
-    assert sum(share for share in shares if share > 0) == pytest.approx(100, abs=0.2)
+    contributions = [float(row[4].replace("−", "-")) for row in rows]
+    assert contributions == sorted(contributions, reverse=True)
+    assert sum(contributions) == pytest.approx(0, abs=1e-3)
     by_key = {group.key[0]: group.score for group in report.groups}
     for row in rows:
         one = by_key[row[0]]
         assert row[1:4] == [f"{one.rows:,}", f"{one.mean_loss:#.4g}", f"{one.standard_error:#.2g}"]
-        assert row[4:6] == [f"{one.base_loss:#.4g}", f"{one.skill:.3f}".replace("-", "−")]
+        assert row[5:7] == [f"{one.base_loss:#.4g}", f"{one.skill:.3f}".replace("-", "−")]
         assert row[7:9] == [f"{one.mean_label:.1%}", f"{one.mean_probability:.1%}"]
     overall = report.overall
     assert everything[:4] == ["all", "3,000", f"{overall.mean_loss:#.4g}", f"{overall.standard_error:#.2g}"]
     headline = re.search(r"<h1>(.*)</h1>", text).group(1)
-    assert headline == (
-        f"The mean loss is {overall.mean_loss:#.4g} nats, {overall.skill:.1%} less than that of always predicting the "
-        "base rate"
-    )
+    assert f"gives what happened a probability of {math.exp(-overall.mean_loss):.1%} on average" in headline
     parts = re.findall(r"(uncertainty|discrimination|miscalibration|mean\xa0loss)</th><td>(.*?)</td>", text)
     values = [float(value.replace("−", "-")) for _, value in parts]
     assert len(values) == 4
     assert sum(values[:3]) == pytest.approx(values[3], abs=2e-5)
     assert values[3] == pytest.approx(overall.mean_loss, abs=1e-5)
+
+
+def legends(figure):
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def test_each_figure_has_a_legend(usual):
+    report = usual[0]
+    assert legends(report.plot()) == ["perfect calibration", "best monotone recalibration", "observed, 95% interval"]
+    assert legends(figures.losses(report.losses, report.overall)) == ["mean loss", "rows"]
+    worst = ["mean loss of all rows", "mean, 95% interval", "mean prediction"]
+    assert legends(figures.worst(report.groups, report.overall)) == worst
+
+
+def test_the_curve_is_drawn_where_there_are_points(usual):
+    axes = usual[0].plot().axes[0]
+    (curve,) = [line for line in axes.lines if line.get_label() == "best monotone recalibration"]
+    points = next(c for c in axes.containers if c.get_label() == "observed, 95% interval").lines[0].get_xdata()
+    assert points.min() <= curve.get_xdata().min() <= curve.get_xdata().max() <= points.max()
+    assert len(usual[0].bins.rows) > len(curve.get_xdata())  # the test can fail: some bins are beyond
+
+
+def test_a_title_on_request(tmp_path, usual):
+    plain, titled = (page.whole(usual[0], title) for title in (None, "Arrivals <2013>"))
+    assert '<p class="title">Arrivals &lt;2013&gt;</p>' in titled
+    assert "<title>Arrivals &lt;2013&gt;: The model gives" in titled
+    assert 'class="title"' not in plain
 
 
 def test_weights_have_a_column_where_there_are_any():
@@ -284,13 +314,13 @@ def test_weights_have_a_column_where_there_are_any():
 @pytest.mark.parametrize(
     ("labels", "logits", "words"),
     [
-        ([1, 0], [np.inf, 2.0], "no better than always predicting the base rate"),
+        ([1, 0], [np.inf, 2.0], "gives 50.0%, which is no worse"),
         ([1, 0], [-np.inf, 2.0], "The mean loss is infinite"),
         ([1, 1], [1.0, 2.0], "all labels are the same"),
         ([0], [-3.0], "all labels are the same"),
-        ([1, 0], [0.0, 0.0], "no better than always predicting the base rate"),
-        ([1, 0], [800.0, -800.0], "100.0% less"),
-        ([1, 0, 1], [40.0, -40.0, -40.0], "no better"),
+        ([1, 0], [0.0, 0.0], "gives 50.0%, which is no worse"),
+        ([1, 0], [800.0, -800.0], "a probability of 100.0% on average"),
+        ([1, 0, 1], [40.0, -40.0, -40.0], "a probability of 0.00016% on average"),
     ],
 )
 @pytest.mark.parametrize("by", [(), "key"])
@@ -312,7 +342,7 @@ def test_classes_have_no_labels_between_and_no_diagram(tmp_path):
     report = report_of(table)
     text = written(report, tmp_path)
     sound(text)
-    assert cells(text)[0][-1] == "share of excess"
+    assert cells(text)[0][-1] == "skill"
     assert "Is it calibrated?" not in text
     with pytest.raises(ValueError, match="have no reliability diagram; score each class"):
         page.plot(report)
@@ -337,15 +367,26 @@ def test_of_very_many_groups_the_worst_are_shown(tmp_path):
     report = report_of(predictions(n, key=np.arange(n) % 1000))
     text = written(report, tmp_path)
     sound(text)
-    assert len(cells(text)) == sections.MOST_GROUPS + 2
-    assert "The worst 100 of 1,000 groups" in text
-    assert len(text) < 200_000
+    assert len(cells(text)) == 1 + 10 + 1  # head, the worst, all rows
+    assert "The worst 10 of 1,000 groups" in text
+    folded = text[text.index("<summary>The other 990 groups</summary>") :]
+    assert folded[: folded.index("</table>")].count("<tr>") == 1 + 990
+    assert len(text) < 400_000
+
+
+def test_more_groups_than_a_page_holds(tmp_path):
+    n = 1500
+    report = report_of(predictions(n, key=np.arange(n)))
+    text = written(report, tmp_path)
+    sound(text)
+    assert "<summary>The next 990 groups; --format csv gives all 1,500</summary>" in text
+    assert text.count('class="text">') < 1100
 
 
 def test_what_was_left_out_is_said(usual):
     text = page.fragment(replace(usual[0], skipped=1234, zeros=2, ones=3, sources=("a", "b", "c", "d", "e")))
-    assert "1,234 more rows could not be scored and are left out." in text
-    assert "5 probabilities are exactly 0 or 1." in text
+    assert "1,234 rows (29.1% of all) could not be scored and are left out." in text
+    assert "5 given probabilities are exactly 0 or 1;" in text
     assert "a, b, c and 2 more" in text
 
 
@@ -382,16 +423,21 @@ def test_a_notebook_shows_the_fragment_and_the_figure(usual):
     ],
 )
 def test_shares_have_the_digits_that_tell_them_from_0_and_1(share, text):
-    assert sections.percent(share) == text
+    assert numbers.percent(share) == text
 
 
 @pytest.mark.parametrize(
     ("value", "two", "four"),
     [
-        *((0.0, "0.0", "0.000"), (0.00098, "0.00098", "0.0009800"), (4.2e-5, "0.000042", "0.00004200")),
-        *((12.3456, "12", "12.35"), (math.inf, "infinite", "infinite"), (math.nan, "n/a", "n/a")),
+        *((0.0, "0", "0"), (0.00098, "0.00098", "0.0009800"), (4.2e-5, "0.000042", "0.00004200")),
+        *(
+            (12.3456, "12", "12.35"),
+            (math.inf, "infinite", "infinite"),
+            (-math.inf, "−infinite", "−infinite"),
+            (math.nan, "n/a", "n/a"),
+        ),
         *((-0.5, "−0.50", "−0.5000"), (1e-9, "1.0e−09", "1.000e−09")),
     ],
 )
 def test_losses_have_two_or_four_digits(value, two, four):
-    assert (sections.error(value), sections.nats(value)) == (two, four)
+    assert (numbers.error(value), numbers.nats(value)) == (two, four)

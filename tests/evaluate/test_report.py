@@ -52,26 +52,24 @@ def with_groups(usual, overall, groups):
 # --- the order -------------------------------------------------------------------------------------------------------
 
 
-def test_the_shares_of_the_excess_by_their_definition(usual):
+def test_the_contributions_by_their_definition(usual):
     overall = usual.overall
-    excess = {group.key: group.score.weight * (group.score.mean_loss - overall.mean_loss) for group in usual.groups}
-    worse = math.fsum(value for value in excess.values() if value > 0)
+    above = {g.key: g.score.weight / overall.weight * (g.score.mean_loss - overall.mean_loss) for g in usual.groups}
     got = ranking.ranked(usual)
-    assert [group.key for group, _ in got] == sorted(excess, key=lambda key: -excess[key])
-    for group, share in got:
-        assert share == pytest.approx(excess[group.key] / worse, rel=1e-12)
-    assert math.fsum(share for _, share in got if share > 0) == pytest.approx(1)
-    assert math.fsum(share for _, share in got) == pytest.approx(0, abs=1e-12)
+    assert [group.key for group, _ in got] == sorted(above, key=lambda key: -above[key])
+    for group, contribution in got:
+        assert contribution == pytest.approx(above[group.key], rel=1e-12)
+    assert math.fsum(contribution for _, contribution in got) == pytest.approx(0, abs=1e-12)
 
 
-def test_the_shares_by_hand(usual):
-    groups = {"a": one(0.5, 100), "b": one(0.25, 300), "c": one(0.3125, 100), "d": one(0.375, 100)}
-    got = ranking.ranked(with_groups(usual, one(0.3125, 600), groups))
-    assert [(group.key[0], share) for group, share in got] == [("a", 0.75), ("d", 0.25), ("c", 0.0), ("b", -0.75)]
+def test_the_contributions_by_hand(usual):
+    groups = {"a": one(0.5, 128), "b": one(0.25, 384), "c": one(0.3125, 256), "d": one(0.375, 256)}
+    got = ranking.ranked(with_groups(usual, one(0.3125, 1024), groups))
+    assert [(group.key[0], part) for group, part in got] == [("a", 3 / 128), ("d", 1 / 64), ("c", 0), ("b", -3 / 128)]
 
 
 @pytest.mark.parametrize("all_rows", [math.inf, math.nan])
-def test_where_no_excess_can_be_told_groups_are_in_the_order_of_their_loss(usual, all_rows):
+def test_where_no_contribution_can_be_told_groups_are_in_the_order_of_their_loss(usual, all_rows):
     groups = {"a": one(0.5), "b": one(math.nan), "c": one(0.75), "d": one(all_rows)}
     got = ranking.ranked(with_groups(usual, one(all_rows), groups))
     order = [group.key[0] for group, _ in got]
@@ -79,10 +77,9 @@ def test_where_no_excess_can_be_told_groups_are_in_the_order_of_their_loss(usual
     assert all(math.isnan(share) for _, share in got)
 
 
-def test_equal_groups_have_no_excess_and_keep_their_order(usual):
+def test_equal_groups_contribute_nothing_and_keep_their_order(usual):
     got = ranking.ranked(with_groups(usual, one(0.5), {"a": one(0.5), "b": one(0.5)}))
-    assert [group.key[0] for group, _ in got] == ["a", "b"]
-    assert all(math.isnan(share) for _, share in got)
+    assert [(group.key[0], part) for group, part in got] == [("a", 0), ("b", 0)]
 
 
 # --- the forms -------------------------------------------------------------------------------------------------------
@@ -97,7 +94,7 @@ def cells(text):
 
 def test_table(usual):
     head, *rows, everything = cells(printed(report.write_table, usual))
-    assert head == ["key", "month", "rows", "mean loss", "std error", "base-rate loss", "skill", "share of excess"]
+    assert head == ["key", "month", "rows", "mean loss", "std error", "base-rate loss", "skill", "contribution"]
     for row, (group, share) in zip(rows, ranking.ranked(usual), strict=True):
         s = group.score
         assert row == [
@@ -107,7 +104,7 @@ def test_table(usual):
             f"{s.standard_error:#.2g}",
             f"{s.base_loss:#.6g}",
             f"{s.skill:.4f}",
-            f"{share:.1%}",
+            f"{share:+#.4g}",
         ]
     assert everything[:3] == ["all", "1000", f"{usual.overall.mean_loss:#.6g}"]
     assert len(everything) == 6  # one cell for both keys, and no share
@@ -149,7 +146,7 @@ def test_json(usual):
     total = parts["miscalibration"] - parts["discrimination"] + parts["uncertainty"]
     assert total == pytest.approx(usual.overall.mean_loss, rel=1e-14)
     assert document["groups"] == [
-        {"key": dict(zip(usual.by, group.key, strict=True)), **asdict(group.score), "excess_share": share}
+        {"key": dict(zip(usual.by, group.key, strict=True)), **asdict(group.score), "contribution": share}
         for group, share in ranking.ranked(usual)
     ]
 
@@ -167,7 +164,7 @@ def test_csv(usual):
     text = printed(data.write_csv, usual)
     assert "\r" not in text
     head, overall, *rows = csv.reader(io.StringIO(text))
-    assert head == ["scope", "key", "month", *FIELDS, "excess_share"]
+    assert head == ["scope", "key", "month", *FIELDS, "contribution"]
     assert overall == ["overall", "", "", *map(str, asdict(usual.overall).values()), ""]
     for row, (group, share) in zip(rows, ranking.ranked(usual), strict=True):
         assert row == ["group", *map(str, group.key), *map(str, asdict(group.score).values()), str(share)]
@@ -178,7 +175,7 @@ def test_csv(usual):
 
 def test_markdown(usual):
     lines = printed(report.write_md, usual).splitlines()
-    assert lines[0] == "| key | month | rows | mean loss | std error | base-rate loss | skill | share of excess |"
+    assert lines[0] == "| key | month | rows | mean loss | std error | base-rate loss | skill | contribution |"
     assert lines[1] == "|---|---|---:|---:|---:|---:|---:|---:|"
     shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
     assert shown[:-1] == cells(report.table(usual))[1:-1]
@@ -188,11 +185,11 @@ def test_markdown(usual):
 
 def test_arrow(usual):
     got = usual.to_arrow()
-    assert got.column_names == ["scope", "key", "month", *FIELDS, "excess_share"]
+    assert got.column_names == ["scope", "key", "month", *FIELDS, "contribution"]
     assert [str(kind) for kind in got.schema.types] == ["string", "string", "int64", "int64", *["double"] * 8]
     rows = got.to_pylist()
-    assert rows[0] == {"scope": "overall", "key": None, "month": None, **asdict(usual.overall), "excess_share": None}
-    assert rows[1]["excess_share"] == ranking.ranked(usual)[0][1]
+    assert rows[0] == {"scope": "overall", "key": None, "month": None, **asdict(usual.overall), "contribution": None}
+    assert rows[1]["contribution"] == ranking.ranked(usual)[0][1]
     assert len(rows) == 1 + len(usual.groups)
     assert score(table(), logits="x", labels="z").to_arrow().column_names == ["scope", *FIELDS]
 

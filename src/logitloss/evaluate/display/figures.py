@@ -10,7 +10,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -21,7 +21,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from scipy import special
 
-from logitloss.evaluate.calibration import interval, points, recalibrate
+from logitloss.evaluate.calibration import Points, interval, points, recalibrate
 from logitloss.evaluate.display.table import cell
 from logitloss.evaluate.results import Bins, Group, Losses, Score
 
@@ -70,47 +70,51 @@ def reliability(bins: Bins) -> Figure:
         figure = Figure(figsize=(_WIDTH, 5.2), layout="constrained")
         axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         axes.plot([low, high], [low, high], **_DASHED, label="perfect calibration")
-        axes.fill_between(
-            x, inside(drawn.low), inside(drawn.high), color=BLUE, alpha=0.2, linewidth=0, label="its 95% interval"
-        )
+        axes.errorbar(x, inside(drawn.observed), yerr=_whiskers(drawn, inside), **_DOT, label="observed, 95% interval")
+        at = inside(bins.probability / bins.weight)
+        there = (x.min() <= at) & (at <= x.max())
         best = inside(recalibrate(bins))
-        axes.plot(inside(bins.probability / bins.weight), best, color=ORANGE, label="best monotone recalibration")
-        axes.plot(x, inside(drawn.observed), "o", color=BLUE, markersize=3.5, label="observed", clip_on=False)
+        if there.sum() > 1:
+            axes.plot(at[there], best[there], color=ORANGE, label="best monotone recalibration")
         axes.set(xlim=(low, high), ylim=(low, high), ylabel="observed")
         for axis in (axes.xaxis, axes.yaxis):
             _logit_ticks(axis, low, high)
-        handles, names = axes.get_legend_handles_labels()
-        order = [
-            names.index(name)
-            for name in ("observed", "its 95% interval", "best monotone recalibration", "perfect calibration")
-        ]
-        axes.legend([handles[i] for i in order], [names[i] for i in order], loc="upper left", handlelength=1.6)
+        figure.legend(loc="outside upper left", handlelength=1.6)
 
         left = np.where(np.isfinite(bins.lower), bins.lower, bins.upper - BIN_WIDTH)
         below.bar(left, bins.weight / bins.weight.sum(), width=BIN_WIDTH, align="edge", color=FAINT, linewidth=0)
-        below.set(xlabel="predicted", ylabel="rows")
+        below.set(xlabel="predicted", ylabel="rows" if (bins.weight == bins.rows).all() else "weight")
         _share_ticks(below.yaxis)
         figure.align_ylabels()
     return figure
 
 
 def losses(losses: Losses, overall: Score) -> Figure:
-    """How many rows have which loss, by powers of 2; an interval without an end is drawn as wide as the others."""
-    left = np.log2(np.where(losses.lower > 0, losses.lower, losses.upper / 2))
+    """How many rows have which loss, by powers of 2; the intervals without an end stand beside the others."""
     share = losses.rows / losses.rows.sum()
-    visible = left[share >= share.max() / 200]  # a lone row would make the picture wide, with nothing to be seen in it
-    low, high = visible[0], visible[-1] + 1
+    least, most = (share[edge].sum() for edge in (losses.lower == 0, np.isinf(losses.upper)))
+    inner = (losses.lower > 0) & np.isfinite(losses.upper)
+    left, share = np.log2(losses.lower[inner]), share[inner]
+    visible = left[share >= share.max(initial=0) / 200]  # a lone row would widen the picture, with nothing to be seen
+    low, high = (visible[0], visible[-1] + 1) if len(visible) and share.any() else (0.0, 0.0)
+    tens = np.arange(math.ceil(low * math.log10(2)), math.floor(high * math.log10(2)) + 1)[:: 1 + int(high - low) // 24]
+    ticks = {ten * math.log2(10): f"{10.0**ten:g}" for ten in tens}
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH, 2.6), layout="constrained")
         axes = figure.subplots()
-        axes.bar(left + 0.03, share, width=0.94, align="edge", color=BLUE, linewidth=0)
+        bars = {at: height for at, height in zip(left, share, strict=True) if low <= at < high}
         if 0 < overall.mean_loss < math.inf:
-            axes.axvline(np.log2(overall.mean_loss), **{**_DASHED, "color": INK})
-        tens = np.arange(math.floor(low * math.log10(2)), math.ceil(high * math.log10(2)) + 1)
-        tens = [ten for ten in tens[:: 1 + len(tens) // 8] if low <= ten * math.log2(10) <= high]
-        axes.set_xticks([ten * math.log2(10) for ten in tens], [f"{10.0**ten:g}" for ten in tens])
+            axes.axvline(np.log2(overall.mean_loss), **{**_DASHED, "color": INK}, label="mean loss")
+        for beyond, at, label in ((least, low - 1.5, "0"), (most, high + 0.5, "∞")):
+            if beyond:
+                bars[at], ticks[at + 0.5] = beyond, label
+                low, high = min(low, at), max(high, at + 1)
+        places = np.array([*bars]) + 0.03
+        axes.bar(places, [*bars.values()], width=0.94, align="edge", color=BLUE, linewidth=0, label="rows")
+        axes.set_xticks([*ticks], [*ticks.values()])
         axes.set(xlabel="loss of a row in nats", ylabel="rows", xlim=(low, high))
         _share_ticks(axes.yaxis)
+        figure.legend(loc="outside upper left", ncols=2, handlelength=1.6)
     return figure
 
 
@@ -121,10 +125,11 @@ def worst(groups: Sequence[Group], overall: Score) -> Figure:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH, 1.0 + 0.27 * len(groups)), layout="constrained")
         loss, *rest = np.atleast_1d(figure.subplots(1, panels, sharey=True))
-        loss.axvline(overall.mean_loss, **_DASHED)
+        if math.isfinite(overall.mean_loss):
+            loss.axvline(overall.mean_loss, **_DASHED, label="mean loss of all rows")
         means = np.array([group.score.mean_loss for group in groups])
         errors = np.array([1.96 * group.score.standard_error for group in groups])
-        loss.errorbar(means, rows, xerr=errors, **_DOT)
+        loss.errorbar(means, rows, xerr=errors, **_DOT, label="mean, 95% interval")
         loss.set_xlabel("mean loss")
         loss.xaxis.set_major_locator(ticker.MaxNLocator(3))
         loss.set_yticks(rows, [_label(group) for group in groups])
@@ -134,10 +139,13 @@ def worst(groups: Sequence[Group], overall: Score) -> Figure:
             low, high = interval(observed, np.array([group.score.rows for group in groups]))
             axes.errorbar(observed, rows, xerr=[observed - low, high - observed], **_DOT)
             predicted = [group.score.mean_probability for group in groups]
-            axes.plot(predicted, rows, "|", color=ORANGE, markersize=11, markeredgewidth=2, zorder=1)
+            axes.plot(
+                predicted, rows, "|", color=ORANGE, markersize=11, markeredgewidth=2, zorder=1, label="mean prediction"
+            )
             axes.set_xlabel("labels and predictions")
             axes.tick_params(left=False)
             _share_ticks(axes.xaxis)
+        figure.legend(loc="outside upper left", ncols=2, handlelength=1.6)
         for axes in (loss, *rest):
             axes.spines["left"].set_visible(False)
             axes.grid(axis="y", color=FAINT, alpha=0.25, linewidth=0.6)
@@ -170,6 +178,12 @@ def _in_page(tag: str, name: str) -> str:
     for colour, variable in _VARIABLES.items():
         tag = tag.replace(colour, f"var({variable})")
     return re.sub(r'(\bid="|href="#|url\(#)', rf"\1{name}-", tag)
+
+
+def _whiskers(drawn: Points, inside: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """How far the interval of each point reaches below and above it."""
+    at = inside(drawn.observed)
+    return np.maximum([at - inside(drawn.low), inside(drawn.high) - at], 0)
 
 
 def _logit(predicted: np.ndarray) -> np.ndarray:

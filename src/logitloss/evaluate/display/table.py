@@ -26,7 +26,6 @@ _SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
     "standard_error": ("std error", "{:#.2g}".format),
     "base_loss": ("base-rate loss", "{:#.6g}".format),
     "skill": ("skill", "{:.4f}".format),
-    "excess_share": ("share of excess", "{:.1%}".format),
     "contribution": ("contribution", "{:+#.4g}".format),
 }
 
