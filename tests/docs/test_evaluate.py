@@ -1,6 +1,7 @@
 """What docs/evaluate.md shows is what its commands and its Python print, run one after the other."""
 
 import contextlib
+import importlib
 import io
 import re
 import shlex
@@ -44,8 +45,30 @@ def test_the_page_prints_what_it_shows(tmp_path, monkeypatch):
     assert (tmp_path / "report.html").stat().st_size > 50_000
 
 
-def test_its_pictures_are_there_and_small():
-    pictures = re.findall(r"^```\{image\} (.*)$", PAGE, re.MULTILINE)
-    assert len(pictures) == 2
-    for picture in pictures:
-        assert (ROOT / "docs" / picture).stat().st_size < 200_000
+@pytest.fixture
+def pictures(monkeypatch):
+    """The script that takes the pictures."""
+    for package in ("PIL", "scipy", "matplotlib", "jinja2"):
+        pytest.importorskip(package)
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    return importlib.import_module("evaluate_page")
+
+
+def test_its_pictures_are_there_and_small(pictures):
+    shown = re.findall(r"^```\{image\} (.*)$", PAGE, re.MULTILINE)
+    assert sorted(shown) == sorted(path.name for path in pictures.PICTURES.values())
+    for path in pictures.PICTURES.values():
+        assert path.stat().st_size < 200_000
+
+
+def test_its_pictures_show_what_the_page_is_today(pictures):
+    """If not, `python docs/evaluate_page.py` takes them again."""
+    today = pictures.digest(pictures.html())
+    for path in pictures.PICTURES.values():
+        assert pictures.of(path) == today, "stale: run python docs/evaluate_page.py"
+
+
+def test_a_picture_is_told_to_be_stale(pictures):
+    text = pictures.html()
+    assert pictures.digest(text.replace("327,346", "327,347")) != pictures.digest(text)
+    assert pictures.digest(re.sub(r' d="M[^"]*"', ' d="M 0 0"', text)) == pictures.digest(text)

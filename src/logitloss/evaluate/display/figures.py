@@ -106,7 +106,7 @@ def losses(losses: Losses, overall: Score) -> Figure:
         if 0 < overall.mean_loss < math.inf:
             axes.axvline(np.log2(overall.mean_loss), **{**_DASHED, "color": INK}, label="mean loss")
         for beyond, at, label in ((least, low - 1.5, "0"), (most, high + 0.5, "∞")):
-            if beyond:
+            if beyond > share.max(initial=0) / 200:
                 bars[at], ticks[at + 0.5] = beyond, label
                 low, high = min(low, at), max(high, at + 1)
         places = np.array([*bars]) + 0.03
