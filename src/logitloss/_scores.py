@@ -39,6 +39,10 @@ _Page = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
+_Title = Annotated[
+    str | None,
+    typer.Option("--title", metavar="TEXT", help="Put TEXT on top of the page.", rich_help_panel=_OUTPUT),
+]
 _Force = Annotated[
     bool,
     typer.Option(
@@ -149,6 +153,7 @@ def evaluate(
     ] = None,
     format: _Format = ScoreFormat.table,
     page: _Page = None,
+    title: _Title = None,
     force: _Force = False,
     state: _State = None,
     dask: Annotated[
@@ -182,6 +187,7 @@ def evaluate(
             state=state,
             dask=dask,
             page=page,
+            title=title,
             force=force,
             progress=shown,
             logits=logits,
@@ -201,6 +207,7 @@ def merge(
     max_loss: _MaxLoss = None,
     format: _Format = ScoreFormat.table,
     page: _Page = None,
+    title: _Title = None,
     force: _Force = False,
     state: _State = None,
 ) -> None:
@@ -214,7 +221,7 @@ def merge(
         from logitloss.evaluate import InputError, command
 
     with exits("merge", InputError):
-        result = command.merged(states, state=state, page=page, force=force)
+        result = command.merged(states, state=state, page=page, title=title, force=force)
         failures = command.failures(result, max_loss, None)
     command.print_as(format.value, result, sys.stdout)
     _fail("merge", failures)

@@ -382,7 +382,7 @@ def test_limits_are_gates(tmp_path, capsys):
         (["a.csv", "-"], "standard input, named -, cannot be scored with other files; score it by itself"),
         (
             ["a.csv", "--compare", "b.csv", "--state", "s"],
-            "--compare takes no --state, --dask, --report or --skip-invalid; score each model with these",
+            "--compare takes no --state, --dask or --skip-invalid; score each model with these",
         ),
         (
             ["a.csv", "--compare", "b.csv", "--logits", "y", "--labels", "v"],

@@ -159,8 +159,25 @@ def test_a_comparison_is_saved_but_has_no_page(tmp_path, data):
     result = compare(data, logits="x", other_logits="y", labels="z")
     result.save(tmp_path / "c.json")
     assert "difference" in (tmp_path / "c.json").read_text()
-    with pytest.raises(InputError, match=r"c\.html: a comparison has no page; name a \.json, \.csv, \.parquet or \.md"):
+    with pytest.raises(InputError, match=r"c\.html: a comparison has no page; name a \.json, \.csv, \.parquet, \.md"):
         result.save(tmp_path / "c.html")
+
+
+def test_the_command_saves_a_comparison_and_refuses_a_page_of_it(run, tmp_path, data):
+    comparing = (*scoring(data), "--other-logits", "y", "--report")
+    assert run(*comparing, tmp_path / "c.csv")[0] == 0
+    assert "difference" in (tmp_path / "c.csv").read_text()
+    code, out, err = run(*comparing, tmp_path / "c.html")
+    assert (code, out, "a comparison has no page" in err) == (2, "", True)
+
+
+def test_a_title(run, tmp_path, data):
+    state, page = tmp_path / "s.state", tmp_path / "r.html"
+    for command in (scoring(data, "--state", state), ("merge", state)):
+        assert run(*command, "--report", page, "--title", "Arrivals")[0] == 0
+        assert '<p class="title">Arrivals</p>' in page.read_text()
+        code, out, err = run(*command, "--title", "Arrivals")
+        assert (code, out, "--title stands on top of a page; give --report as well" in err) == (2, "", True)
 
 
 # --- never over an input ---------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from logitloss.evaluate.score import merge, score
 
 Progress = Callable[[int, float], None] | None
 WRITERS = {"table": table.write_table, "json": data.write_json, "csv": data.write_csv, "md": table.write_md}
+_TITLE = "--title stands on top of a page; give --report as well"
 MOST_GROUPS = 1000  # more are most often an id, named by mistake
 
 
@@ -32,29 +33,34 @@ def evaluate(
     state: str | None,
     dask: str | None,
     page: str | None,
+    title: str | None,
     force: bool,
     progress: Progress,
     **columns: Any,
 ) -> Report | Comparison:
-    """Score, or compare; with `page`, write the scores there."""
+    """Score, or compare; with `page`, write what is found there."""
     if not files and not sql:
         raise InputError("no files to score; name at least one, or - for standard input, or give --sql")
     if files and sql:
         raise InputError("got files and --sql; a query names its own files")
     if page and force and sql:
         raise InputError("--force: which files --sql reads is not known here; name a --report that does not exist yet")
-    inputs = list(_local([*files, *compare_with]))
+    inputs, comparing = list(_local([*files, *compare_with])), bool(compare_with or other_logits)
     if state:
         refuse_input(state, inputs)
     if page:
-        saving.check_path(page, [*inputs, *([state] if state else [])], force=force)
-    if compare_with or other_logits:
-        return _compare(files, sql, compare_with, other_logits, state or dask or page, progress, columns)
-    with _input(files, sql) as source, _executor(dask) as executor:
-        scores = score(source, state=state, executor=executor, progress=progress, **columns)
+        saving.check_path(page, [*inputs, *([state] if state else [])], comparison=comparing, force=force)
+    elif title:
+        raise InputError(_TITLE)
+    found: Report | Comparison
+    if comparing:
+        found = _compare(files, sql, compare_with, other_logits, state or dask, progress, columns)
+    else:
+        with _input(files, sql) as source, _executor(dask) as executor:
+            found = score(source, state=state, executor=executor, progress=progress, **columns)
     if page:
-        scores.save(page, force=force)
-    return scores
+        found.save(page, title=title, force=force)
+    return found
 
 
 def _local(names: Iterable[str]) -> Iterator[str]:
@@ -78,7 +84,7 @@ def _compare(
     columns: dict[str, Any],
 ) -> Comparison:
     if refused or columns.pop("skip_invalid"):
-        raise InputError("--compare takes no --state, --dask, --report or --skip-invalid; score each model with these")
+        raise InputError("--compare takes no --state, --dask or --skip-invalid; score each model with these")
     pairs = [columns.pop(name) for name in ("logits", "labels")]
     if any(len(one) > 1 for one in pairs):
         raise InputError("--compare takes one column of logits and one of labels; compare the pairs one by one")
@@ -94,13 +100,15 @@ def _compare(
         )
 
 
-def merged(states: Sequence[str], *, state: str | None, page: str | None, force: bool) -> Report:
+def merged(states: Sequence[str], *, state: str | None, page: str | None, title: str | None, force: bool) -> Report:
     """The sum of several states; with `page`, a page of it."""
     if page:
         saving.check_path(page, [*states, *([state] if state else [])], force=force)
+    elif title:
+        raise InputError(_TITLE)
     scores = merge(states, state=state, force=force)
     if page:
-        scores.save(page, force=force)
+        scores.save(page, title=title, force=force)
     return scores
 
 

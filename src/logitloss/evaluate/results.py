@@ -122,16 +122,16 @@ class _Table:
         """The numbers by name: `overall`, `by`, `decomposition`, and `groups` in a list, the worst first."""
         return _display().to_dict(self)
 
-    def save(self: Any, path: str | os.PathLike[str], *, force: bool = False) -> None:
+    def save(self: Any, path: str | os.PathLike[str], *, title: str | None = None, force: bool = False) -> None:
         """Write a file in the form that the end of its name says: .html (a page), .json, .csv, .parquet or .md.
 
-        It holds the whole or, after an error, what it held before.
+        It holds the whole or, after an error, what it held before. `title` stands on top of a page.
 
         Raises:
             InputError: if the name ends otherwise, if the file cannot be written, if it is one of the sources or,
                 without `force`, if another file stands there than a page or a Parquet file that `save` wrote.
         """
-        _display().save(self, path, force=force)
+        _display().save(self, path, title=title, force=force)
 
 
 def _display() -> ModuleType:

@@ -16,30 +16,39 @@ from logitloss.evaluate.results import Comparison, Report
 
 _GENERATOR = b'<meta name="generator" content="logitloss '  # by these two we know what we wrote
 _METADATA = b"logitloss.scores"
+_PAGE = ".html"
 
 
-def save(result: Report | Comparison, path: str | os.PathLike[str], *, force: bool = False) -> None:
+def save(
+    result: Report | Comparison, path: str | os.PathLike[str], *, title: str | None = None, force: bool = False
+) -> None:
     """Write `result` to `path`, which then holds all of it or, after an error, what it held before.
 
-    The name ends in .html (a page, of a report alone), .json, .csv, .parquet or .md.
+    The name ends in .html (a page, of a report alone), .json, .csv, .parquet or .md. `title` stands on top of a page.
 
     Raises:
         InputError: if the name ends otherwise, if the file cannot be written, if it is one of the inputs or, without
             `force`, if another file stands there than a page or a Parquet file that this function wrote.
     """
-    check_path(path, sources_of(result), force=force)
+    check_path(path, sources_of(result), comparison=isinstance(result, Comparison), force=force)
     suffix = Path(path).suffix.lower()
-    if suffix == ".html" and not isinstance(result, Report):
-        raise InputError(f"{printable(os.fspath(path))}: a comparison has no page; name a .json, .csv, .parquet or .md")
-    written = _WRITERS[suffix](result)
+    written = _page(result, title) if suffix == _PAGE else _WRITERS[suffix](result)
     write_whole(path, lambda file: file.write(written))
 
 
-def check_path(path: str | os.PathLike[str], inputs: Sequence[str | os.PathLike[str]], *, force: bool = False) -> None:
+def check_path(
+    path: str | os.PathLike[str],
+    inputs: Sequence[str | os.PathLike[str]],
+    *,
+    comparison: bool = False,
+    force: bool = False,
+) -> None:
     """Raise `InputError` where `save` would, before anything is computed."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in _WRITERS:
-        raise InputError(f"{printable(os.fspath(path))}: the name must end in one of {', '.join(_WRITERS)}")
+    name, suffix = printable(os.fspath(path)), Path(path).suffix.lower()
+    if suffix not in (_PAGE, *_WRITERS):
+        raise InputError(f"{name}: the name must end in one of {', '.join((_PAGE, *_WRITERS))}")
+    if suffix == _PAGE and comparison:
+        raise InputError(f"{name}: a comparison has no page; name a {', '.join(_WRITERS)}")
     check_output(path, is_ours, inputs=inputs, force=force)
 
 
@@ -59,10 +68,10 @@ def sources_of(result: Report | Comparison) -> tuple[str, ...]:
     return result.sources + (result.others if isinstance(result, Comparison) else ())
 
 
-def _html(result: Report | Comparison) -> bytes:
+def _page(report: Report, title: str | None) -> bytes:
     from logitloss.evaluate.display import page  # with Matplotlib, which takes long to import
 
-    return page.whole(result).encode(errors="backslashreplace")  # a file's name may be no text
+    return page.whole(report, title).encode(errors="backslashreplace")  # a file's name may be no text
 
 
 def _text(write: Callable[[Report | Comparison, io.StringIO], None]) -> Callable[[Report | Comparison], bytes]:
@@ -82,7 +91,6 @@ def _parquet(result: Report | Comparison) -> bytes:
 
 
 _WRITERS: dict[str, Callable[[Report | Comparison], bytes]] = {
-    ".html": _html,
     ".json": _text(data.write_json),
     ".csv": _text(data.write_csv),
     ".parquet": _parquet,
