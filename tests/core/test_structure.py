@@ -63,7 +63,7 @@ RINGS = [
     ["_checks", "_chunks", "_dispatch", "_exact", "_formulas", "_numpy", "_threads", "ufuncs"],
     ["_array_api", "boosting", "dask", "jax", "keras", "sklearn", "tensorflow", "torch"],
     ["_sigmoid", "_softmax", "__init__"],
-    ["__main__", "_terminal", "accuracy", "bench", "cli", "evaluate"],
+    ["__main__", "_scores", "_terminal", "accuracy", "bench", "cli", "evaluate"],
 ]
 RING_OF = {name: number for number, ring in enumerate(RINGS) for name in ring}
 ADAPTERS, COMMAND = 2, 4
