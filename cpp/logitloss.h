@@ -1,7 +1,7 @@
 // logitloss: cross entropy from logits, and its derivatives, in one pass over memory.
 //
-// Python asks (binding/: objects -> pointers), `run` chooses a kernel and splits the work (runtime/), the kernel walks the
-// arrays in blocks (loops/: pointers -> values), the maths sees doubles (math/: values -> values).
+// Python asks (binding/: objects -> pointers), `run` chooses a kernel and splits the work (runtime/), the kernel walks
+// the arrays in blocks (loops/: pointers -> values), the maths sees doubles (math/: values -> values).
 //
 // With x the logit, z the label and w the weight of the positive class (1 where none is given), per element
 //
@@ -21,7 +21,7 @@ namespace logitloss {
 
 enum class Type : std::uint8_t { f16, bf16, f32, f64, boolean, i8, u8, i16, u16, i32, u32, i64, u64 };
 
-// What the numbers of the types stand for.
+// // Name and size of each type, in the order of the enumeration.
 constexpr struct {
   const char* name;
   std::size_t size;
@@ -36,18 +36,18 @@ struct Array {
   std::ptrdiff_t stride = 0;
 };
 
-// What one call computes: which outputs have a place, and whether their losses are summed.
+// // What one call computes: the outputs that have data are written, and the losses are summed if there is a total.
 struct Task {
   Type logits_type, labels_type;
   Array logits, labels, pos_weight;  // pos_weight: float64
   Array loss, gradient, hessian;     // of the logits' type
   double divisor = 1;                // the gradient is divided by it before it is rounded
   ExactSum* total = nullptr;         // gains every rounded loss, none of which is written
-  bool past_caches = false;          // how results are written; `run` decides
+  bool non_temporal = false;         // whether results bypass the caches; `run` decides
 };
 
-// Runs `task` over n elements with as many threads as pay, in the default floating-point mode, and restores the
-// caller's.
+// Runs `task` over n elements with as many threads as are worthwhile, in the default floating-point mode, and restores
+// the caller's mode.
 void run(const Task& task, std::size_t n);
 
 // Adds n values to `total`.
@@ -65,7 +65,7 @@ struct Matrix {
 struct SoftmaxTask {
   Type logits_type, labels_type;
   std::size_t classes = 0;
-  bool sparse = false;  // labels: one int64 class index per row, nan for one that is no class; else a matrix
+  bool sparse = false;  // labels: an int64 class index per row, which gives nan outside the classes; else a matrix
   Matrix logits, labels;
   Array loss;          // of the logits' type
   Matrix gradient;     // likewise, or not wanted
@@ -74,15 +74,15 @@ struct SoftmaxTask {
 
 void run(const SoftmaxTask& task, std::size_t rows);
 
-// What is known of a segment of a row: the largest and the least logit and three sums.
+// // The summary of a segment of a row: the maximum and minimum of the logits, and three sums (each with its low part).
 constexpr int softmax_segment(Type logits) { return logits == Type::f64 ? 512 : 2048; }
 struct SoftmaxSegment {
-  double m, least, rest, rest_lo, distance, distance_lo, labels, labels_lo;
+  double m, min_logit, sum_others, sum_others_lo, distance, distance_lo, labels, labels_lo;
 };
 
-// What the gradient needs of a whole row.
+// // What the gradient needs of a whole row: Z / (1 + R), Z R / (1 + R), and whether R < 1.
 struct SoftmaxRow {
-  double m, least, share, others, alone, labels;
+  double m, min_logit, z_over_sum, others_over_sum, dominant, labels;
 };
 
 // The instruction set in use; all of them that this processor runs, the best one last.

@@ -1,6 +1,6 @@
 // The functions themselves by MPFR: the oracle's series, and what maths.cc measures against.
 
-#include "real.h"
+#include "mpfr_real.h"
 #include "truth.h"
 
 namespace proof {
@@ -9,7 +9,7 @@ namespace {
 
 constexpr int coefficients = Series::pairs + Series::doubles;
 
-Two two(mpfr_ptr v) {
+DoubleDouble two(mpfr_ptr v) {
   Real rest;
   const double hi = mpfr_get_d(v, MPFR_RNDN);
   mpfr_sub_d(rest, v, hi, MPFR_RNDN);
@@ -28,14 +28,14 @@ Series series(Real (&c)[coefficients], int scale) {
   return s;
 }
 
-void set(mpfr_ptr y, Two x) {
+void set(mpfr_ptr y, DoubleDouble x) {
   mpfr_set_d(y, x.hi, MPFR_RNDN);
   mpfr_add_d(y, y, x.lo, MPFR_RNDN);
 }
 
 }  // namespace
 
-void small_sides(double x, mpfr_ptr softplus, mpfr_ptr sigmoid) {
+void softplus_sigmoid_of(double x, mpfr_ptr softplus, mpfr_ptr sigmoid) {
   Real e(mpfr_get_prec(sigmoid)), one(mpfr_get_prec(sigmoid));
   mpfr_set_d(e, -x, MPFR_RNDN);
   mpfr_exp(e, e, MPFR_RNDN);
@@ -47,7 +47,7 @@ void small_sides(double x, mpfr_ptr softplus, mpfr_ptr sigmoid) {
 // p' = p^2 - p for p = sigmoid(-x), and softplus(-x)' = -p: each coefficient from those before it.
 Segment segment(double centre, int scale) {
   Real p[coefficients], l[coefficients], term;
-  small_sides(centre, l[0], p[0]);
+  softplus_sigmoid_of(centre, l[0], p[0]);
   for (int n = 0; n + 1 < coefficients; ++n) {
     mpfr_neg(p[n + 1], p[n], MPFR_RNDN);
     for (int k = 0; k <= n; ++k) {
@@ -60,19 +60,19 @@ Segment segment(double centre, int scale) {
   return {centre, scale, series(l, scale), series(p, scale)};
 }
 
-Two value(Elementary f, Two x, int scale) {
+DoubleDouble value(Elementary f, DoubleDouble x, int scale) {
   Real y, other;
   set(y, x);
   if (f == Elementary::exp) mpfr_exp(y, y, MPFR_RNDN);
   if (f == Elementary::expm1) mpfr_expm1(y, y, MPFR_RNDN);
   if (f == Elementary::log1p) mpfr_log1p(y, y, MPFR_RNDN);
-  if (f == Elementary::softplus) small_sides(x.hi, y, other);
-  if (f == Elementary::sigmoid) small_sides(x.hi, other, y);
+  if (f == Elementary::softplus) softplus_sigmoid_of(x.hi, y, other);
+  if (f == Elementary::sigmoid) softplus_sigmoid_of(x.hi, other, y);
   mpfr_mul_2si(y, y, scale, MPFR_RNDN);
   return two(y);
 }
 
-double operation_error(Operation operation, Two a, Two b, Two got) {
+double operation_error(Operation operation, DoubleDouble a, DoubleDouble b, DoubleDouble got) {
   Real left(2000), right(2000), y(2000), result(2000), size(2000);
   set(left, a);
   set(right, b);
@@ -93,7 +93,7 @@ double operation_error(Operation operation, Two a, Two b, Two got) {
 
 Tails tails(double x) {
   Real softplus, sigmoid;
-  small_sides(x, softplus, sigmoid);
+  softplus_sigmoid_of(x, softplus, sigmoid);
   return {two(softplus), two(sigmoid)};
 }
 

@@ -1,6 +1,6 @@
 // Every float32 logit with labels 0 and 1: loss, gradient and hessian.
 
-#include "narrow.h"
+#include "correctly_rounded.h"
 
 namespace {
 
@@ -18,9 +18,9 @@ double centre_of(std::uint32_t first) {
 }
 
 // Infinities have limits, and every nan gives nan.
-void edges(const Options& o, Narrow<Float32>& narrow, Batch<Float32>& batch, Report& report) {
+void edges(const Options& o, CorrectlyRounded<Float32>& rounded, Batch<Float32>& batch, Report& report) {
   const auto check = [&] {
-    narrow.compute(batch, true);
+    rounded.compute(batch, true);
     for (int i = 0; i < batch.size; ++i) {
       const float x = batch.x[i], z = batch.z[i];
       const bool agree = x > 0 ? z == 1 : z == 0;
@@ -46,7 +46,7 @@ void edges(const Options& o, Narrow<Float32>& narrow, Batch<Float32>& batch, Rep
 int main(int argc, char** argv) {
   const Options o = options(argc, argv);
   Report report;
-  Narrow<Float32> narrow(o, report, 0x1p-50);
+  CorrectlyRounded<Float32> rounded(o, report, 0x1p-50);
   static Batch<Float32> batch;
   Segment s = segment(0);
   for (std::uint32_t number = o.part, first; (first = number * block) < infinity; number += o.parts) {
@@ -62,9 +62,9 @@ int main(int argc, char** argv) {
       for (const float x : {size, -size})
         for (const float z : {0.f, 1.f}) batch.add(x, z, tails);
     }
-    if (batch.size + 4 * int((block - 1) / o.sample + 1) > Batch<Float32>::capacity) narrow.run(batch, true);
+    if (batch.size + 4 * int((block - 1) / o.sample + 1) > Batch<Float32>::capacity) rounded.run(batch, true);
   }
-  narrow.run(batch, true);
-  edges(o, narrow, batch, report);
+  rounded.run(batch, true);
+  edges(o, rounded, batch, report);
   report.print();
 }

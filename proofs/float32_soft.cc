@@ -1,6 +1,6 @@
 // float32 logits with labels in [0, 1]: random pairs, and cases that force the fallback, all of these decided by MPFR.
 
-#include "narrow.h"
+#include "correctly_rounded.h"
 #include "random.h"
 
 namespace {
@@ -34,8 +34,8 @@ double divisor(Random& random) {
 }
 
 // Each block meets uniform labels, which say how often the fallback is asked, and then the others.
-void random_pairs(const Options& o, Report& uniform, Report& hostile) {
-  Narrow<Float32> with_uniform(o, uniform, 0), with_hostile(o, hostile, 0);
+void random_pairs(const Options& o, Report& uniform, Report& adversarial) {
+  CorrectlyRounded<Float32> with_uniform(o, uniform, 0), with_adversarial(o, adversarial, 0);
   static Batch<Float32> batch;
   Segment s = segment(0);
   std::uint32_t turn = 0;
@@ -60,13 +60,13 @@ void random_pairs(const Options& o, Report& uniform, Report& hostile) {
     with_uniform.run(batch, false);
     fill(false);
     batch.n = divisor(random);
-    with_hostile.run(batch, false);
+    with_adversarial.run(batch, false);
   }
 }
 
 // Every one of these goes to MPFR: the margin is the whole value.
 void constructed(const Options& o, Report& report) {
-  Narrow<Float32> narrow(o, report, 1);
+  CorrectlyRounded<Float32> rounded(o, report, 1);
   static Batch<Float32> batch;
   const unsigned every = (o.sample + 39) / 40;  // there are few: a sample keeps more of them
   std::uint64_t turn = 0;
@@ -75,7 +75,7 @@ void constructed(const Options& o, Report& report) {
     const auto x = static_cast<float>(logit), z = static_cast<float>(label);
     const double size = std::fabs(x);
     batch.add(x, z, size < negligible ? tails(size) : no_tails);
-    if (batch.size == Batch<Float32>::capacity) narrow.run(batch, true);
+    if (batch.size == Batch<Float32>::capacity) rounded.run(batch, true);
   };
   Random random(1);
   for (int i = 0; i < 20000; ++i) {
@@ -97,17 +97,17 @@ void constructed(const Options& o, Report& report) {
   }
   for (const double x : {0.0, -0.0})
     for (const double z : {0.0, 0.25, 0.5, 0.75, 1.0}) add(x, z);
-  narrow.run(batch, true);
+  rounded.run(batch, true);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const Options o = options(argc, argv);
-  Report uniform, hostile, forced;
-  random_pairs(o, uniform, hostile);
+  Report uniform, adversarial, forced;
+  random_pairs(o, uniform, adversarial);
   constructed(o, forced);
   uniform.print();
-  hostile.print("hostile-");
+  adversarial.print("adversarial-");
   forced.print("constructed-");
 }

@@ -42,20 +42,21 @@ class Checker {
 
  private:
   struct Error {
-    double ulp, less;          // |got - truth| in ulp, and the same less the soft gradient's allowance
-    std::uint64_t look, sign;  // not 0: the oracle cannot say; the sign is wrong
-    std::uint64_t subnormal;   // the truth is below 2^-1019: its low part has no room
+    double ulp, less;                // |got - truth| in ulp, and the same less the soft gradient's allowance
+    std::uint64_t unresolved, sign;  // not 0: the oracle cannot say; the sign is wrong
+    std::uint64_t subnormal;         // the truth is below 2^-1019: its low part has no room
   };
 
   // `unit`: 2^scale, by which truth and terms are multiplied.
   static Error error(Truth t, double got, double unit, double terms) {
-    const Two v = t.value;
+    const DoubleDouble v = t.value;
     const std::uint64_t below = v.lo != 0 && (v.lo < 0) != (v.hi < 0) ? 1 : 0;  // a power of two less a little
     const double power = as<double>((bits(v.hi) - below) & 0x7ff0000000000000);
     const double ulp = std::max(power * 0x1p-52, 0x1p-1074 * unit), allowed = terms * 0x1p-56;
     const double off = std::fabs((got * unit - v.hi) - v.lo);
-    const bool room = std::fabs(v.hi) >= 0x1p-960;  // else the low part of an unscaled product is lost: MPFR decides
-    const bool sure = (room || v.hi == 0) && t.error <= std::max(ulp, allowed) * 0x1p-20 &&
+    const bool boundary_distance =
+        std::fabs(v.hi) >= 0x1p-960;  // else the low part of an unscaled product is lost: MPFR decides
+    const bool sure = (boundary_distance || v.hi == 0) && t.error <= std::max(ulp, allowed) * 0x1p-20 &&
                       (t.error < std::fabs(v.hi) || t.error == 0);
     const std::uint64_t sign = v.hi == 0 ? 0 : (bits(got) ^ bits(v.hi)) >> 63;
     return {off / ulp, (off - allowed) / ulp, sure ? 0 : std::uint64_t{1}, sign,
@@ -67,9 +68,11 @@ class Checker {
     const double unit = std::ldexp(1, s.scale);
     for (int i = 0; i < Batch::capacity; ++i) {
       const double x = b.x[i], z = b.z[i], t = b.near[i];
-      const Two softplus = follow ? s.softplus(t) : Two{0, 0}, sigmoid = follow ? s.sigmoid(t) : Two{0, 0};
-      const Two a = slope(x, z), scaled{a.hi * unit, a.lo * unit};
-      const Two other = sum(Two{1, 0}, Two{-sigmoid.hi / unit, -sigmoid.lo / unit}), h = product(sigmoid, other);
+      const DoubleDouble softplus = follow ? s.softplus(t) : DoubleDouble{0, 0},
+                         sigmoid = follow ? s.sigmoid(t) : DoubleDouble{0, 0};
+      const DoubleDouble a = slope(x, z), scaled{a.hi * unit, a.lo * unit};
+      const DoubleDouble other = sum(DoubleDouble{1, 0}, DoubleDouble{-sigmoid.hi / unit, -sigmoid.lo / unit}),
+                         h = product(sigmoid, other);
       const double terms = z == 0 || z == 1 ? 0 : (scaled.hi + sigmoid.hi) / b.n;
       errors[0][i] = error(loss(x, scaled, softplus), b.loss[i], unit, 0);
       errors[1][i] = error(gradient(x, scaled, sigmoid, b.n), b.gradient[i], unit, terms);
@@ -86,19 +89,19 @@ class Checker {
     const std::string names[] = {name + "-hard", name + "-soft", name + "-subnormal"};
     const auto kind = [&](int i) { return errors[i].subnormal ? 2 : i % labels > 1 ? 1 : 0; };
     double largest[3] = {};
-    std::uint64_t look = 0;
+    std::uint64_t unresolved = 0;
     for (int i = 0; i < Batch::capacity; ++i) {
-      look |= errors[i].look | errors[i].sign | (errors[i].ulp < INFINITY ? 0 : 1);
+      unresolved |= errors[i].unresolved | errors[i].sign | (errors[i].ulp < INFINITY ? 0 : 1);
       for (int k = 0; k < 3; ++k) largest[k] = std::max(largest[k], kind(i) == k ? errors[i].less : 0);
     }
     report_.count(name, Batch::capacity);
-    bool record = look != 0;
+    bool record = unresolved != 0;
     for (int k = 0; k < 3; ++k) record |= report_.is_largest(names[k], largest[k]);
     if (!record) return;
     for (int i = 0; i < Batch::capacity; ++i) {
       double ulp = errors[i].less;
       const std::string where = text("x=%a z=%a n=%g", b.x[i], b.z[i], b.n);
-      if (errors[i].look || errors[i].sign || !(errors[i].ulp < INFINITY)) {
+      if (errors[i].unresolved || errors[i].sign || !(errors[i].ulp < INFINITY)) {
         const bool soft = f == Function::gradient && b.z[i] != 0 && b.z[i] != 1;
         const Distance d = distance(f, b.x[i], b.z[i], b.n, got[i]);
         report_.count("mpfr");

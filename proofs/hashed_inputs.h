@@ -1,5 +1,5 @@
-// Inputs that are hashed counters, and the hash of a result: a sum of hashed bits. tests/proofs/test_proofs.py makes both
-// again in NumPy.
+// Inputs that are hashed counters, and the hash of a result: a sum of hashed bits. tests/proofs/test_proofs.py makes
+// both again in NumPy.
 #pragma once
 
 #include <cstring>

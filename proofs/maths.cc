@@ -1,10 +1,10 @@
 // The claims of the files in cpp/math, each measured for one instruction set; run.py reads the bounds from the files.
 
 #define LOGITLOSS_NAMESPACE kernel
-#include "math/narrow_exp.h"
-#include "math/quick_tail.h"
+#include "math/exp_34bit.h"
+#include "math/fast_softplus_sigmoid.h"
 #include "math/sigmoid_cross_entropy.h"
-#include "math/sigmoid_cross_entropy_exact.h"
+#include "math/sigmoid_cross_entropy_double_double.h"
 #undef LOGITLOSS_NAMESPACE
 
 #include "harness.h"
@@ -18,10 +18,10 @@ using namespace proof;
 constexpr int points = 400000;
 constexpr double ln2 = 0x1.62e42fefa39efp-1;
 
-double relative(Two got, Two truth) {
+double relative(DoubleDouble got, DoubleDouble truth) {
   return std::fabs((got.hi - truth.hi) + (got.lo - truth.lo)) / std::fabs(truth.hi);
 }
-double relative(kernel::Pair got, Two truth) { return relative(Two{got.hi, got.lo}, truth); }
+double relative(kernel::DoubleDouble got, DoubleDouble truth) { return relative(DoubleDouble{got.hi, got.lo}, truth); }
 
 // 0 <= x <= most: uniform, over bit patterns, and next to (k + 1/2) ln 2, where the reduced argument is largest.
 double size_below(double most, Random& random) {
@@ -37,22 +37,22 @@ double size_below(double most, Random& random) {
 void exponential(Random& random, Report& report) {
   const double x = size_below(760, random);
   const bool lift = x > 700;
-  const Two truth = value(Elementary::exp, {-x, 0}, lift ? 128 : 0);
-  const kernel::Pair got = kernel::exp(-x, lift ? 128 : 0);
+  const DoubleDouble truth = value(Elementary::exp, {-x, 0}, lift ? 128 : 0);
+  const kernel::DoubleDouble got = kernel::exp(-x, lift ? 128 : 0);
   const double unit = as<double>(bits(truth.hi) & 0x7ff0000000000000) * 0x1p-52;
-  report.largest("exp-pair", relative(got, truth), text("t=%a", -x));
+  report.largest("exp", relative(got, truth), text("t=%a", -x));
   report.largest("exp-hi", std::fabs((got.hi - truth.hi) - truth.lo) / unit, text("t=%a", -x));
 }
 
 void narrow_exponential(Random& random, Report& report) {
   const auto power_of = [](double t) {
-    const kernel::NarrowPower power = kernel::narrow_exp(t);
+    const kernel::ScaledExp power = kernel::exp_34bit(t);
     return power.fraction * power.scale;
   };
   const double x = size_below(700, random), power = power_of(-x);
-  report.largest("narrow-exp", relative(Two{power, 0}, value(Elementary::exp, {-x, 0}, 0)), text("t=%a", -x));
-  if (!(power <= 1)) report.wrong(text("narrow exp of %a: %a", -x, power));
-  if (power_of(0) != 1 || power_of(-709) != 0) report.wrong("narrow exp of 0 or of -709");
+  report.largest("exp-34bit", relative(DoubleDouble{power, 0}, value(Elementary::exp, {-x, 0}, 0)), text("t=%a", -x));
+  if (!(power <= 1)) report.wrong(text("exp_34bit of %a: %a", -x, power));
+  if (power_of(0) != 1 || power_of(-709) != 0) report.wrong("exp_34bit of 0 or of -709");
 }
 
 // Beyond 660 a low part may be subnormal and lose half of 2^-1074. Both sides are seen 2^128 times as large.
@@ -60,54 +60,56 @@ template <bool subnormal>
 void tail(Random& random, Report& report) {
   const double x = size_below(subnormal ? 760 : 690, random);
   const double lost = subnormal && x > 660 ? 0x1p-947 : 0;
-  const kernel::Tail got = kernel::tail<subnormal>(x);
-  const auto keep = [&](kernel::Pair pair, Elementary f) {
-    const Two truth = value(f, {x, 0}, 128);
+  const kernel::SoftplusSigmoid got = kernel::softplus_sigmoid<subnormal>(x);
+  const auto keep = [&](kernel::DoubleDouble pair, Elementary f) {
+    const DoubleDouble truth = value(f, {x, 0}, 128);
     const double off = std::fabs((pair.hi * 0x1p128 - truth.hi) - truth.lo);
     const double off_pair = std::fabs((pair.hi * 0x1p128 - truth.hi) + (pair.lo * 0x1p128 - truth.lo));
-    report.largest("tail-hi", (off - lost) / truth.hi, text("x=%a", x));
-    report.largest("tail-pair", (off_pair - 2 * lost) / truth.hi, text("x=%a", x));  // both parts
+    report.largest("softplus-sigmoid-hi", (off - lost) / truth.hi, text("x=%a", x));
+    report.largest("softplus-sigmoid", (off_pair - 2 * lost) / truth.hi, text("x=%a", x));  // both parts
   };
   keep(got.softplus, Elementary::softplus);
   keep(got.sigmoid, Elementary::sigmoid);
 }
 
-void quick(Random& random, Report& report) {
-  const double x = size_below(kernel::near_limit, random), u = kernel::quick_power(x);
+void fast_path(Random& random, Report& report) {
+  const double x = size_below(kernel::in_range_limit, random), u = kernel::fast_exp_neg(x);
   const auto keep = [&](double got, Elementary f) {
-    report.largest("tail-quick", relative(Two{got, 0}, value(f, {x, 0}, 0)), text("x=%a", x));
+    report.largest("fast-softplus-sigmoid", relative(DoubleDouble{got, 0}, value(f, {x, 0}, 0)), text("x=%a", x));
   };
-  keep(kernel::quick_softplus(kernel::quick_s(u)), Elementary::softplus);
-  keep(kernel::quick_sigmoid(u), Elementary::sigmoid);
+  keep(kernel::fast_softplus(kernel::fast_s(u)), Elementary::softplus);
+  keep(kernel::fast_sigmoid(u), Elementary::sigmoid);
 }
 
 void pairs(Random& random, Report& report) {
   const auto draw = [&] {
-    const Two a =
+    const DoubleDouble a =
         sum((random.unit() - 0.5) * std::ldexp(1, static_cast<int>(random.below(60))), (random.unit() - 0.5) * 0x1p-54);
-    return kernel::Pair{a.hi, a.lo};
+    return kernel::DoubleDouble{a.hi, a.lo};
   };
-  const kernel::Pair a = draw(), b = random() & 1 ? draw() : kernel::Pair{-a.hi * (1 + random.unit() * 0x1p-40), a.lo};
-  const auto keep = [&](const char* name, Operation operation, kernel::Pair got) {
+  const kernel::DoubleDouble a = draw(), b = random() & 1
+                                                 ? draw()
+                                                 : kernel::DoubleDouble{-a.hi * (1 + random.unit() * 0x1p-40), a.lo};
+  const auto keep = [&](const char* name, Operation operation, kernel::DoubleDouble got) {
     const double error = operation_error(operation, {a.hi, a.lo}, {b.hi, b.lo}, {got.hi, got.lo});
     report.largest(name, error, text("(%a + %a), (%a + %a)", a.hi, a.lo, b.hi, b.lo));
   };
-  keep("pair-sum", Operation::sum, a + b);
-  keep("pair-sum", Operation::product, a * b);
-  keep("pair-quotient", Operation::quotient, a / b);
+  keep("double-double-sum", Operation::sum, a + b);
+  keep("double-double-sum", Operation::product, a * b);
+  keep("double-double-quotient", Operation::quotient, a / b);
 }
 
 void exact(Random& random, Report& report) {
   const double r = (random.unit() - 0.5) * 0.7, r_lo = r * random.unit() * 0x1p-54,
                u = as<double>(bits(0x1p-40) + random.below(bits(1.0) - bits(0x1p-40)));
-  report.largest("exact", relative(kernel::exp_minus_one({r, r_lo}), value(Elementary::expm1, {r, r_lo}, 0)),
+  report.largest("fallback", relative(kernel::exp_minus_one({r, r_lo}), value(Elementary::expm1, {r, r_lo}, 0)),
                  text("expm1 r=%a + %a", r, r_lo));
-  report.largest("exact",
+  report.largest("fallback",
                  relative(kernel::log_one_plus({u, u * 0x1p-60}), value(Elementary::log1p, {u, u * 0x1p-60}, 0)),
                  text("log1p u=%a", u));
   const double x = size_below(760, random);
-  const kernel::Tiny e = kernel::exp_of_minus<kernel::Float64>(x);
-  report.largest("exact", relative(e.value, value(Elementary::exp, {-x, 0}, e.scale == 1 ? 0 : 256)),
+  const kernel::ScaledDoubleDouble e = kernel::scaled_exp_neg<kernel::Float64>(x);
+  report.largest("fallback", relative(e.value, value(Elementary::exp, {-x, 0}, e.scale == 1 ? 0 : 256)),
                  text("exp t=%a", -x));
 }
 
@@ -151,7 +153,7 @@ int main(int argc, char** argv) {
     exponential(random, report);
     tail<true>(random, report);
     tail<false>(random, report);
-    quick(random, report);
+    fast_path(random, report);
     pairs(random, report);
     exact(random, report);
     if (i % 8 == 0) oracle(random, report);

@@ -13,7 +13,7 @@
 
 #include <algorithm>
 
-#include "two.h"
+#include "double_double.h"
 
 namespace proof {
 
@@ -22,13 +22,13 @@ constexpr double segment_radius = 0x1p-7;
 
 struct Series {
   static constexpr int pairs = 7, doubles = 7;
-  Two head[pairs];
+  DoubleDouble head[pairs];
   double rest[doubles];
 
-  Two operator()(double t) const {
+  DoubleDouble operator()(double t) const {
     double high = rest[doubles - 1];
     for (int n = doubles - 2; n >= 0; --n) high = std::fma(high, t, rest[n]);
-    Two s = sum(head[pairs - 1], Two{t * high, 0});
+    DoubleDouble s = sum(head[pairs - 1], DoubleDouble{t * high, 0});
     for (int n = pairs - 2; n >= 0; --n) s = sum(head[n], product(s, t));
     return s;
   }
@@ -42,7 +42,7 @@ struct Segment {
 };
 
 struct Tails {
-  Two softplus, sigmoid;
+  DoubleDouble softplus, sigmoid;
 };
 
 // From `negligible` on both are below 2^-184. What they are added to, and every midpoint of a narrow format, is a
@@ -52,41 +52,41 @@ constexpr double negligible = 128;
 constexpr Tails no_tails{{0x1p-200, 0}, {0x1p-200, 0}};
 
 struct Truth {
-  Two value;
+  DoubleDouble value;
   double error;  // absolute
 };
 
 // An exact (or nearly exact) part, s, and one that is known to 2^-92 of its size.
-inline Truth total(Two s, double error_of_s, Two tail) {
-  const Two h = sum(s.hi, tail.hi);
-  const Two v = sum(h.hi, h.lo + (s.lo + tail.lo));
+inline Truth total(DoubleDouble s, double error_of_s, DoubleDouble tail) {
+  const DoubleDouble h = sum(s.hi, tail.hi);
+  const DoubleDouble v = sum(h.hi, h.lo + (s.lo + tail.lo));
   return {v, std::fabs(tail.hi) * oracle_error + error_of_s + (std::fabs(h.lo) + std::fabs(s.lo)) * 0x1p-51};
 }
 
 // 1 - z for a positive logit, z otherwise: what multiplies |x| in the loss.
-inline Two slope(double x, double z) {
-  const Two positive = sum(1, -z);
+inline DoubleDouble slope(double x, double z) {
+  const DoubleDouble positive = sum(1, -z);
   return {x > 0 ? positive.hi : z, x > 0 ? positive.lo : 0};
 }
 
-inline Truth loss(double x, Two slope, Two softplus) {
+inline Truth loss(double x, DoubleDouble slope, DoubleDouble softplus) {
   const double size = std::fabs(x);
-  const Two p = product(size, slope.hi);
+  const DoubleDouble p = product(size, slope.hi);
   const double rest = size * slope.lo;
-  const Two s = sum(p.hi, p.lo + rest);
+  const DoubleDouble s = sum(p.hi, p.lo + rest);
   return total(s, slope.lo != 0 ? p.hi * 0x1p-103 : 0, softplus);
 }
 
-inline Truth gradient(double x, Two slope, Two sigmoid, double n) {
+inline Truth gradient(double x, DoubleDouble slope, DoubleDouble sigmoid, double n) {
   const Truth t = total(slope, 0, {-sigmoid.hi, -sigmoid.lo});
   const double sign = x > 0 ? 1 : -1;
-  const Two v = quotient({sign * t.value.hi, sign * t.value.lo}, n);
+  const DoubleDouble v = quotient({sign * t.value.hi, sign * t.value.lo}, n);
   return {v, t.error / n + (n != 1 ? std::fabs(v.lo) * 0x1p-51 : 0)};
 }
 
-inline Truth hessian(Two sigmoid) {
-  const Two other = sum(Two{1, 0}, {-sigmoid.hi, -sigmoid.lo});
-  const Two h = product(sigmoid, other);
+inline Truth hessian(DoubleDouble sigmoid) {
+  const DoubleDouble other = sum(DoubleDouble{1, 0}, {-sigmoid.hi, -sigmoid.lo});
+  const DoubleDouble h = product(sigmoid, other);
   return {h, h.hi * (4 * oracle_error)};
 }
 
@@ -94,7 +94,7 @@ inline Truth hessian(Two sigmoid) {
 // A pair is first rounded to odd: a double has bits to spare, so the second rounding does no harm.
 template <class Format>
 inline double rounded(double hi, double lo) {
-  const Two y = sum(hi, lo);
+  const DoubleDouble y = sum(hi, lo);
   const std::uint64_t b = bits(y.hi), away = (y.lo > 0) == (y.hi > 0) ? b + 1 : b - 1;
   const double odd = as<double>(y.lo == 0 || b & 1 ? b : away);
   const double lowest = as<double>(std::uint64_t(1023 + Format::least) << 52);

@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "real.h"
+#include "mpfr_real.h"
 
 namespace proof {
 
@@ -20,7 +20,7 @@ mpfr_prec_t all_digits_at(double x) { return 2000 + digits_at(x); }
 void inexact_part(Function f, double x, mpfr_ptr w) {
   const mpfr_prec_t precision = mpfr_get_prec(w);
   Real softplus(precision), sigmoid(precision), other(precision);
-  small_sides(std::fabs(x), softplus, sigmoid);
+  softplus_sigmoid_of(std::fabs(x), softplus, sigmoid);
   mpfr_ui_sub(other, 1, sigmoid, MPFR_RNDN);
   if (f == Function::loss) mpfr_set(w, softplus, MPFR_RNDN);
   if (f == Function::gradient) mpfr_neg(w, sigmoid, MPFR_RNDN);
@@ -94,7 +94,7 @@ Distance distance(Function f, double x, double z, double n, double got) {
   const mpfr_prec_t all = all_digits_at(x);
   Real s(all), w(digits_at(x)), y(all), error(all), allowed(all);
   exact_part(f, x, z, s);
-  small_sides(std::fabs(x), error, allowed);
+  softplus_sigmoid_of(std::fabs(x), error, allowed);
   mpfr_set_d(error, x > 0 ? 1 - z : z, MPFR_RNDN);
   mpfr_add(allowed, allowed, error, MPFR_RNDN);  // |a| + sigmoid(-|x|)
   mpfr_div_d(allowed, allowed, n, MPFR_RNDN);

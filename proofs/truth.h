@@ -24,11 +24,11 @@ Answer answer(Function f, double x, double z, double n, Precision to);
 
 // f of hi + lo, times 2^scale, in a pair; softplus and sigmoid of -hi.
 enum class Elementary { exp, expm1, log1p, softplus, sigmoid };
-Two value(Elementary f, Two x, int scale);
+DoubleDouble value(Elementary f, DoubleDouble x, int scale);
 
 // |got - (a operation b)|, relative to |a| + |b| for the sum, to the result for the others.
 enum class Operation { sum, product, quotient };
-double operation_error(Operation operation, Two a, Two b, Two got);
+double operation_error(Operation operation, DoubleDouble a, DoubleDouble b, DoubleDouble got);
 
 // softplus(-x) and sigmoid(-x), x >= 0, in pairs.
 Tails tails(double x);

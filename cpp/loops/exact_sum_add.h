@@ -1,11 +1,12 @@
-// Adds doubles to an ExactSum: blocks by exact floating-point sums where they fit, single values by integers.
+// // Adds doubles to an ExactSum: whole blocks by exact floating-point sums where these fit, single values by integers.
 //
-// A block is split into multiples of 2^-30, 2^-75 and 2^-120. While every |v| < 2^14, sums of 512 such parts need at
-// most 53 bits each, so they are exact in any order, and what is left of a value tells whether the split was.
+// Each value is split into multiples of 2^-30, 2^-75 and 2^-120. As long as every |v| < 2^14, sums of 512 such parts
+// need at most 53 bits each, so they are exact in any order, and the remainder of a value tells whether its split was
+// exact.
 #pragma once
 
-#include "sums/exact_sum.h"
 #include "math/vectors.h"
+#include "sums/exact_sum.h"
 
 namespace LOGITLOSS_NAMESPACE {
 
@@ -27,7 +28,7 @@ LOGITLOSS_INLINE void add_value(double v, ExactSum& sum) {
   limb[0] += sign * static_cast<int64_t>(low & 0xffffffff);
   limb[1] += sign * static_cast<int64_t>(low >> 32);
   limb[2] += sign * static_cast<int64_t>(high);
-  if (++sum.pending == ExactSum::most_pending) sum.carry();
+  if (++sum.pending == ExactSum::max_pending) sum.carry();
 }
 
 // y to a multiple of 2^-52 / 1.5 of `shift`.
@@ -46,7 +47,7 @@ LOGITLOSS_INLINE void add_block(const double* v, int n, ExactSum& sum) {
     high += h;
     middle += m;
     low += l;
-    failed |= absolute(v[i]) < 0x1p14 && m_rest == l ? uint64_t{0} : uint64_t{1};
+    failed |= abs(v[i]) < 0x1p14 && m_rest == l ? uint64_t{0} : uint64_t{1};
   }
   if (failed) {
     for (int i = 0; i < n; ++i) add_value(v[i], sum);
@@ -65,8 +66,8 @@ struct LossParts {
   V rest{};
 };
 
-template <bool narrow, class V>
-LOGITLOSS_INLINE void add_parts(V v, LossParts<V>& to) {
+template <bool correctly_rounded, class V>
+LOGITLOSS_INLINE void add_to_parts(V v, LossParts<V>& to) {
   using U = typename Unsigned<V>::type;
   const auto take = [&](double shift, U& sum) {
     const V shifted = v + shift;
@@ -75,15 +76,15 @@ LOGITLOSS_INLINE void add_parts(V v, LossParts<V>& to) {
   };
   to.others |= bit_cast<U>(v) - bit_cast<uint64_t>(0x1p-50);
   take(0x1.8p22, to.high);
-  if constexpr (!narrow) take(0x1.8p-23, to.middle);
+  if constexpr (!correctly_rounded) take(0x1.8p-23, to.middle);
   to.rest += v;
 }
 
-// Calls take(value, sums) for n values: vectors go to two sums in turn, so that none waits for the one before, and what
-// is left to a third.
+// Calls take(value, sums) for n values: vectors go to two accumulators in turn, so that no addition waits for the
+// previous one, and the values that fill no vector go to a third.
 template <class VectorSums, class Sums, class Take>
-LOGITLOSS_INLINE void for_values(const double* v, int n, VectorSums& even, VectorSums& odd, Sums& rest,
-                                 const Take& take) {
+LOGITLOSS_INLINE void for_vectors_and_rest(const double* v, int n, VectorSums& even, VectorSums& odd, Sums& rest,
+                                           const Take& take) {
   int i = 0;
   const auto next = [&](auto value, auto& sums) {
     memcpy(&value, v + i, sizeof value);
@@ -95,27 +96,28 @@ LOGITLOSS_INLINE void for_values(const double* v, int n, VectorSums& even, Vecto
 }
 
 // Adds at most 512 losses.
-template <bool narrow>
+template <bool correctly_rounded>
 LOGITLOSS_INLINE void add_loss_block(const double* v, int n, ExactSum& sum) {
   LossParts<Vector> even, odd;
   LossParts<double> all;
-  for_values(v, n, even, odd, all, [](auto value, auto& parts) { add_parts<narrow>(value, parts); });
-  if ((any(even.others | odd.others) | all.others) >> 58) return add_block(v, n, sum);
+  for_vectors_and_rest(v, n, even, odd, all,
+                       [](auto value, auto& parts) { add_to_parts<correctly_rounded>(value, parts); });
+  if ((or_lanes(even.others | odd.others) | all.others) >> 58) return add_block(v, n, sum);
   const auto add = [&](VectorBits lanes, uint64_t first, double unit) {
     add_value(static_cast<double>(static_cast<int64_t>(add_lanes(lanes, first))) * unit, sum);
   };
   add(even.high + odd.high, all.high, 0x1p-30);
-  if constexpr (!narrow) add(even.middle + odd.middle, all.middle, 0x1p-75);
+  if constexpr (!correctly_rounded) add(even.middle + odd.middle, all.middle, 0x1p-75);
   add_value(add_lanes(even.rest + odd.rest, all.rest), sum);
 }
 
 // The same for float16 values: multiples of 2^-24 below 2^16, of which a double holds any sum.
-LOGITLOSS_INLINE void add_half_block(const double* v, int n, ExactSum& sum) {
+LOGITLOSS_INLINE void add_float16_block(const double* v, int n, ExactSum& sum) {
   Vector even{}, odd{};
   double all = 0;
-  for_values(v, n, even, odd, all, [](auto value, auto& total) { total += value; });
+  for_vectors_and_rest(v, n, even, odd, all, [](auto value, auto& total) { total += value; });
   all = add_lanes(even + odd, all);
-  if (!(absolute(all) < infinity)) return add_block(v, n, sum);
+  if (!(abs(all) < infinity)) return add_block(v, n, sum);
   add_value(all, sum);
 }
 

@@ -1,14 +1,14 @@
-// Pointers -> values: blocks of strided elements of any type are read into doubles, computed, rounded and written.
+// Pointers -> values: blocks of strided elements of any type are read as doubles, computed, rounded and written.
 //
-// Every element takes the same path whatever its place: a block that is not full runs the same function as a full one.
-// All reads of a block come before its writes, so an output may be an input.
+// Every element takes the same path whatever its position: a partial block runs the same function as a full one. All
+// reads of a block come before its writes, so an output may be an input.
 #pragma once
 
 #include "exact_sum_add.h"
+#include "fast_path.h"
 #include "float16_convert.h"
 #include "logitloss.h"
-#include "fast_path.h"
-#include "stream.h"
+#include "non_temporal_store.h"
 
 namespace LOGITLOSS_NAMESPACE {
 
@@ -48,7 +48,7 @@ LOGITLOSS_INLINE void gather_number(Array from, int n, double* to) {
 }
 
 template <class Format, class Result>
-LOGITLOSS_INLINE void scatter(const Result* LOGITLOSS_RESTRICT from, int n, Array to, bool past_caches = false) {
+LOGITLOSS_INLINE void scatter(const Result* LOGITLOSS_RESTRICT from, int n, Array to, bool non_temporal = false) {
   using T = typename Format::Storage;
   char* LOGITLOSS_RESTRICT data = to.data;
   const auto write = [&](char* to_data, int i, ptrdiff_t stride) {
@@ -60,7 +60,7 @@ LOGITLOSS_INLINE void scatter(const Result* LOGITLOSS_RESTRICT from, int n, Arra
   };
   if (to.stride != sizeof(T)) {
     for (int i = 0; i < n; ++i) write(data, i, to.stride);
-  } else if (!past_caches) {
+  } else if (!non_temporal) {
     write_run(data);
   } else {
     const auto bytes = static_cast<size_t>(n) * sizeof(T);
@@ -91,12 +91,12 @@ LOGITLOSS_NOINLINE void gather_labels(Type type, Array from, int n, double* to) 
 
 template <class Format>
 LOGITLOSS_INLINE void add_losses(const Block<Format>& b, int n, ExactSum& sum) {
-  if constexpr (Format::narrow)
+  if constexpr (Format::correctly_rounded)
     add_loss_block<true>(b.s.hi, n, sum);
   else
     add_loss_block<false>(b.loss, n, sum);
 }
-LOGITLOSS_INLINE void add_losses(const Block<Float16>& b, int n, ExactSum& sum) { add_half_block(b.s.hi, n, sum); }
+LOGITLOSS_INLINE void add_losses(const Block<Float16>& b, int n, ExactSum& sum) { add_float16_block(b.s.hi, n, sum); }
 
 template <class Format, unsigned wanted>
 LOGITLOSS_NOINLINE void loop(const Task& task, size_t n) {
@@ -107,12 +107,12 @@ LOGITLOSS_NOINLINE void loop(const Task& task, size_t n) {
     gather_labels(task.labels_type, at(task.labels, start), m, b.z);
     if constexpr (wanted & weighted) gather_format<Float64>(at(task.pos_weight, start), m, b.w);
     compute<Format, wanted>(b, task.divisor, m);
-    if (task.loss.data) scatter<Format>(b.loss, m, at(task.loss, start), task.past_caches);
-    if (task.gradient.data) scatter<Format>(b.gradient, m, at(task.gradient, start), task.past_caches);
-    if (task.hessian.data) scatter<Format>(b.hessian, m, at(task.hessian, start), task.past_caches);
+    if (task.loss.data) scatter<Format>(b.loss, m, at(task.loss, start), task.non_temporal);
+    if (task.gradient.data) scatter<Format>(b.gradient, m, at(task.gradient, start), task.non_temporal);
+    if (task.hessian.data) scatter<Format>(b.hessian, m, at(task.hessian, start), task.non_temporal);
     if constexpr (wanted & total_wanted) add_losses(b, m, *task.total);
   }
-  if (task.past_caches) end_stream();
+  if (task.non_temporal) fence_non_temporal();
 }
 
 }  // namespace LOGITLOSS_NAMESPACE

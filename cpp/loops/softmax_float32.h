@@ -1,22 +1,23 @@
-// Softmax in the narrow formats: doubles, which have digits to spare.
+// // Softmax of float32, float16 and bfloat16 logits: sums of doubles, which have digits to spare.
 //
-// Sums have 16 parts, one for each place in a run of 16 classes, whatever the width of a vector.
+// // Sums have 16 accumulators, one for each position in a run of 16 classes, whatever the width of a vector.
 #pragma once
 
 #include "softmax_rows.h"
 
 namespace LOGITLOSS_NAMESPACE {
 
-constexpr int narrow_segment = logitloss::softmax_segment(Type::f32);
+constexpr int float32_segment = logitloss::softmax_segment(Type::f32);
 constexpr int lanes = 16;
 
-// Where no logit is farther than this below the largest, powers need no care.
-constexpr double calm_distance = 700;
+// // If no logit is farther than this below the maximum, no exponential underflows.
+constexpr double no_underflow_distance = 700;
 
-// Above this, a sum of powers less the 1 of the largest class has digits enough; below, the others are summed alone.
-constexpr double enough_left = 0x1p-12;
+// // Down to this, the sum of all exponentials minus the 1 of the maximum keeps enough digits; below it, the
+// exponentials of the other classes are summed separately.
+constexpr double cancellation_threshold = 0x1p-12;
 
-// Logits as floats, which hold every narrow format: where they are, or in `buffer`.
+// // The logits as floats, which hold float16 and bfloat16 exactly: in place, or converted into `buffer`.
 template <class Format>
 LOGITLOSS_INLINE const char* as_floats(Array from, int n, float* buffer) {
   using T = typename Format::Storage;
@@ -29,7 +30,7 @@ LOGITLOSS_INLINE float float_at(const char* x, int i) {
   return read<float>(x + i * static_cast<ptrdiff_t>(sizeof(float)));
 }
 
-// Asks for what lies `ahead` bytes after p, also past the end of an array.
+// // Prefetches the line `ahead` bytes after p, which may lie past the end of the array.
 LOGITLOSS_INLINE void prefetch(const char* p, size_t ahead) {
 #ifndef _MSC_VER
   __builtin_prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(p) + ahead));
@@ -49,10 +50,10 @@ LOGITLOSS_INLINE double sum_of_lanes(double (&a)[lanes]) {
 }
 
 struct Range {
-  float least, largest;
+  float min_logit, largest;
 };
 
-// Of no logit but nan: infinity and -infinity.
+// // Minimum and maximum; infinity and -infinity if there is nothing but nan.
 LOGITLOSS_INLINE Range range_of(const char* x, int n) {
   constexpr int parts = 32;
   float low[parts], high[parts];
@@ -75,54 +76,54 @@ LOGITLOSS_INLINE Range range_of(const char* x, int n) {
   return {low[0], high[0]};
 }
 
-// The sum of exp(x - m) over at least 16 classes, no x far below m.
-LOGITLOSS_INLINE double calm_sum(const char* x, int n, double m) {
+// // The sum of exp(x - m) over at least 16 classes, if no x is so far below m that its exponential underflows.
+LOGITLOSS_INLINE double sum_without_underflow(const char* x, int n, double m) {
   double sum[lanes] = {};
   int i = 0;
   for (; i + lanes <= n; i += lanes) {
     prefetch(x,
-             static_cast<size_t>(i + narrow_segment) * sizeof(float));  // the next segment, while this one is computed
+             static_cast<size_t>(i + float32_segment) * sizeof(float));  // the next segment, while this one is computed
     for (int j = 0; j < lanes; ++j) {
-      const NarrowPower p = narrow_exp(float_at(x, i + j) - m);
+      const ScaledExp p = exp_34bit(float_at(x, i + j) - m);
       sum[j] = fma(p.fraction, p.scale, sum[j]);
     }
   }
-  const int last = n - lanes;  // the first of the last 16, some of which have been summed
+  const int last = n - lanes;  // where the last 16 classes begin; some of them have been summed already
   if (i < n)
     for (int j = 0; j < lanes; ++j) {
-      const NarrowPower p = narrow_exp(float_at(x, last + j) - m);
+      const ScaledExp p = exp_34bit(float_at(x, last + j) - m);
       sum[j] = fma(p.fraction, last + j < i ? 0 : p.scale, sum[j]);
     }
   return sum_of_lanes(sum);
 }
 
-// The sum of exp(x - m) without the 1 of one largest class: also where nearly nothing is left, at infinity, and for
-// nan.
-LOGITLOSS_NOINLINE double careful_rest(const char* x, int n, double m) {
+// The sum of exp(x - m) over all classes but one that has the maximum; accurate for tiny sums too, and right for
+// infinities and nan.
+LOGITLOSS_NOINLINE double sum_of_others(const char* x, int n, double m) {
   double sum[lanes] = {}, ties[lanes] = {};
   for (int i = 0; i < n; i += lanes)
     for (int j = 0; j < (n - i < lanes ? n - i : lanes); ++j) {
-      const double v = float_at(x, i + j), e = narrow_power<false>(v, m);
+      const double v = float_at(x, i + j), e = softmax_exp<false>(v, m);
       sum[j] += v == m ? 0 : e;
       ties[j] += v == m ? 1 : 0;
     }
   return sum_of_lanes(sum) + (sum_of_lanes(ties) - 1);
 }
 
-struct NarrowBuffer {
-  float x[narrow_segment];
-  double z[narrow_segment];
+struct Float32Buffer {
+  float x[float32_segment];
+  double z[float32_segment];
 };
 
 template <class Format>
 LOGITLOSS_NOINLINE SoftmaxSegment summarise_segment(Format, const SoftmaxTask& task, size_t row, size_t column, int n) {
-  NarrowBuffer b;
+  Float32Buffer b;
   const char* x = as_floats<Format>(row_of(task.logits, row, column), n, b.x);
   const Range range = range_of(x, n);
-  const double m = range.largest, least = range.least;
-  double rest = n >= lanes && m - least <= calm_distance ? calm_sum(x, n, m) - 1 : 0;
-  if (rest < enough_left) rest = careful_rest(x, n, m);
-  SoftmaxSegment sums{m, least, rest, 0, 0, 0, 0, 0};
+  const double m = range.largest, min_logit = range.min_logit;
+  double sum_others = n >= lanes && m - min_logit <= no_underflow_distance ? sum_without_underflow(x, n, m) - 1 : 0;
+  if (sum_others < cancellation_threshold) sum_others = sum_of_others(x, n, m);
+  SoftmaxSegment sums{m, min_logit, sum_others, 0, 0, 0, 0, 0};
   if (task.sparse) return sums;
 
   gather_tile_labels(task, row, column, n, 1, b.z);
@@ -138,15 +139,16 @@ LOGITLOSS_NOINLINE SoftmaxSegment summarise_segment(Format, const SoftmaxTask& t
   return sums;
 }
 
-// The derivative of a class with the power e and the label z; the row's share is already divided.
-LOGITLOSS_INLINE double narrow_derivative(double e, double z, double inverse, SoftmaxRow of) {
-  const double leading = ((of.labels - z) - of.others) * inverse;  // of the only largest class
-  const double general = fma(of.share, e, -(z * inverse));
-  const double largest = of.alone != 0 ? 1 : 2;  // no power is 2
+// // The gradient of a class with the exponential e and the label z; z_over_sum is already divided by the divisor.
+LOGITLOSS_INLINE double class_derivative(double e, double z, double inverse, SoftmaxRow tile_rows) {
+  const double leading =
+      ((tile_rows.labels - z) - tile_rows.others_over_sum) * inverse;  // for the only class that has the maximum
+  const double general = fma(tile_rows.z_over_sum, e, -(z * inverse));
+  const double largest = tile_rows.dominant != 0 ? 1 : 2;  // no exponential is 2
   return e != largest ? general : z == 0 ? general : leading;
 }
 
-// Writes f(i) for n elements; f may read what it replaces, which `y` may be.
+// // Writes f(i) for n elements; f may read what it overwrites, and `y` may hold it.
 template <class Format, class F>
 LOGITLOSS_INLINE void write_each(Array to, int n, double* y, const F& f) {
   if constexpr (sizeof(typename Format::Storage) == sizeof(float)) {
@@ -166,32 +168,34 @@ LOGITLOSS_INLINE void write_each(Array to, int n, double* y, const F& f) {
 }
 
 // The gradient of n classes in a row.
-template <class Format, bool calm>
-LOGITLOSS_INLINE void narrow_gradient(const SoftmaxTask& task, size_t row, size_t column, int n, SoftmaxRow of) {
-  NarrowBuffer b;
+template <class Format, bool no_underflow>
+LOGITLOSS_INLINE void gradient_from_sigmoid(const SoftmaxTask& task, size_t row, size_t column, int n,
+                                            SoftmaxRow tile_rows) {
+  Float32Buffer b;
   const char* x = as_floats<Format>(row_of(task.logits, row, column), n, b.x);
-  const double m = of.m, inverse = 1 / task.divisor;
-  of.share *= inverse;
-  const auto power = [=](int i) { return narrow_power<calm>(float_at(x, i), m); };
+  const double m = tile_rows.m, inverse = 1 / task.divisor;
+  tile_rows.z_over_sum *= inverse;
+  const auto power = [=](int i) { return softmax_exp<no_underflow>(float_at(x, i), m); };
   const Array to = row_of(task.gradient, row, column);
   if (!task.sparse) {
     gather_tile_labels(task, row, column, n, 1, b.z);
-    return write_each<Format>(to, n, b.z, [=, &b](int i) { return narrow_derivative(power(i), b.z[i], inverse, of); });
+    return write_each<Format>(to, n, b.z,
+                              [=, &b](int i) { return class_derivative(power(i), b.z[i], inverse, tile_rows); });
   }
-  const uint64_t label = own_class(task, row, column);
+  const uint64_t label = label_offset(task, row, column);
   const bool here = label < static_cast<uint64_t>(n);
-  const double own = narrow_derivative(power(here ? static_cast<int>(label) : 0), 1, inverse, of);
-  write_each<Format>(to, n, b.z, [=](int i) { return of.share * power(i); });
-  if (here) write_each<Format>(at(to, static_cast<size_t>(label)), 1, b.z, [&](int) { return own; });
+  const double label_value = class_derivative(power(here ? static_cast<int>(label) : 0), 1, inverse, tile_rows);
+  write_each<Format>(to, n, b.z, [=](int i) { return tile_rows.z_over_sum * power(i); });
+  if (here) write_each<Format>(at(to, static_cast<size_t>(label)), 1, b.z, [&](int) { return label_value; });
 }
 
 template <class Format>
 LOGITLOSS_NOINLINE void gradient_segment(Format, const SoftmaxTask& task, size_t row, size_t column, int n,
-                                         const SoftmaxRow& of) {
-  if (of.m - of.least <= calm_distance)
-    narrow_gradient<Format, true>(task, row, column, n, of);
+                                         const SoftmaxRow& tile_rows) {
+  if (tile_rows.m - tile_rows.min_logit <= no_underflow_distance)
+    gradient_from_sigmoid<Format, true>(task, row, column, n, tile_rows);
   else
-    narrow_gradient<Format, false>(task, row, column, n, of);
+    gradient_from_sigmoid<Format, false>(task, row, column, n, tile_rows);
 }
 
 }  // namespace LOGITLOSS_NAMESPACE

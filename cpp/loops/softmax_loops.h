@@ -1,14 +1,14 @@
-// Softmax: pointers -> values. A row is cut into segments, each summed by itself in a fixed order, and the segments are
-// put together in theirs, so the bits depend on the row alone: not on the vector's width, the other rows of the batch,
-// the strides or the threads.
+// Softmax: pointers -> values. A row is cut into segments, each summed in a fixed order, and the segments are merged in
+// order, so the bits depend on the row alone: not on the width of a vector, the other rows of the batch, the strides or
+// the threads.
 //
-// Short rows share a tile, class by class: softmax_tile.h, and softmax_wide.h for float64.
+// Short rows share a tile, class by class: softmax_tile.h, and softmax_float64.h for float64.
 #pragma once
 
 #include "softmax_float32.h"
+#include "softmax_float64.h"
 #include "softmax_rows.h"
 #include "softmax_tile.h"
-#include "softmax_float64.h"
 
 namespace LOGITLOSS_NAMESPACE {
 
@@ -36,22 +36,23 @@ void gradient_segments(Format format, const SoftmaxTask& task, size_t row, size_
                [&](size_t, size_t column, int n) { gradient_segment(format, task, row, column, n, state); });
 }
 
-template <bool wide>
-LOGITLOSS_INLINE SoftmaxRow state_of(const Rows<wide>& of, int r) {
-  return {of.m[r], of.least[r], of.share[r], of.others[r], of.alone[r], of.labels.hi[r]};
+template <bool float64>
+LOGITLOSS_INLINE SoftmaxRow row_state(const Rows<float64>& tile_rows, int r) {
+  return {tile_rows.m[r],        tile_rows.min_logit[r], tile_rows.z_over_sum[r], tile_rows.others_over_sum[r],
+          tile_rows.dominant[r], tile_rows.labels.hi[r]};
 }
 
 // Writes the loss of a row.
 template <class Format>
 SoftmaxRow finish_segments(Format, const SoftmaxTask& task, size_t row, const SoftmaxSegment* segments, size_t count) {
-  Rows<!Format::narrow> of{};  // what only a gradient needs stays 0 without one
-  merge(segments, count, 0, of);
-  finish<Format>(task, row, 1, of);
-  store_loss<Format>(task, row, 1, of);
-  return state_of(of, 0);
+  Rows<!Format::correctly_rounded> tile_rows{};  // what only a gradient needs stays 0 without one
+  merge(segments, count, 0, tile_rows);
+  finish<Format>(task, row, 1, tile_rows);
+  store_loss<Format>(task, row, 1, tile_rows);
+  return row_state(tile_rows, 0);
 }
 
-// Whole rows; `segments` has room for those of one.
+// // Computes whole rows; `segments` is a buffer with the capacity for one row.
 template <class Format>
 void rows(Format format, const SoftmaxTask& task, size_t start, size_t count, SoftmaxSegment* segments) {
   const size_t n = task.classes, end = start + count;
@@ -61,29 +62,31 @@ void rows(Format format, const SoftmaxTask& task, size_t start, size_t count, So
     for (size_t row = start; row < end; ++row) scatter<Format>(&none, 1, at(task.loss, row));
     return;
   }
-  constexpr bool wide = !Format::narrow;
-  constexpr size_t most_shared = 64, tile = tile_size<wide>, room = most_rows<wide>, pitch = wide ? 8 : lanes;
-  static_assert(most_shared * pitch <= tile && room % pitch == 0);
-  if (n <= most_shared || (wide && n <= tile)) {
-    const size_t fit = n <= most_shared ? tile / n / pitch * pitch : 1, most = fit < room ? fit : room;
+  constexpr bool float64 = !Format::correctly_rounded;
+  constexpr size_t most_shared = 64, tile = tile_size<float64>, boundary_distance = max_tile_rows<float64>,
+                   pitch = float64 ? 8 : lanes;
+  static_assert(most_shared * pitch <= tile && boundary_distance % pitch == 0);
+  if (n <= most_shared || (float64 && n <= tile)) {
+    const size_t fit = n <= most_shared ? tile / n / pitch * pitch : 1,
+                 most = fit < boundary_distance ? fit : boundary_distance;
     for (size_t row = start; row < end; row += most)
       shared_rows(format, task, row, static_cast<int>(end - row < most ? end - row : most));
     return;
   }
   // The logarithms of a few rows are taken together, while the rows are in the cache for their gradients.
   constexpr size_t most = 16, cached = size_t{1} << 14;
-  const size_t pieces = (n - 1) / size + 1, group = n * most <= cached ? most : cached / n ? cached / n : 1;
-  Rows<wide> of;
+  const size_t segment_count = (n - 1) / size + 1, group = n * most <= cached ? most : cached / n ? cached / n : 1;
+  Rows<float64> tile_rows;
   for (size_t row = start; row < end; row += group) {
     const int m = static_cast<int>(end - row < group ? end - row : group);
     for (int r = 0; r < m; ++r) {
-      summarise_segments(format, task, row + static_cast<size_t>(r), 0, pieces, segments);
-      merge(segments, pieces, r, of);
+      summarise_segments(format, task, row + static_cast<size_t>(r), 0, segment_count, segments);
+      merge(segments, segment_count, r, tile_rows);
     }
-    finish<Format>(task, row, m, of);
-    store_loss<Format>(task, row, m, of);
+    finish<Format>(task, row, m, tile_rows);
+    store_loss<Format>(task, row, m, tile_rows);
     for (int r = 0; task.gradient.data && r < m; ++r)
-      gradient_segments(format, task, row + static_cast<size_t>(r), 0, pieces, state_of(of, r));
+      gradient_segments(format, task, row + static_cast<size_t>(r), 0, segment_count, row_state(tile_rows, r));
   }
 }
 

@@ -30,7 +30,7 @@ LOGITLOSS_INLINE To bit_cast(From from) {
   return __builtin_bit_cast(To, from);
 }
 
-// The unsigned integers of the size of a number, or of each number of a vector.
+// The unsigned integer type with as many bits as a number, or a vector of them with one for each number of a vector.
 template <class T>
 struct Unsigned {
   using type = uint64_t;
@@ -42,21 +42,21 @@ struct Unsigned<float> {
 
 constexpr double infinity = __builtin_huge_val(), nan = __builtin_nan("");
 
-LOGITLOSS_INLINE double absolute(double x) { return bit_cast<double>(bit_cast<uint64_t>(x) & 0x7fffffffffffffffu); }
+LOGITLOSS_INLINE double abs(double x) { return bit_cast<double>(bit_cast<uint64_t>(x) & 0x7fffffffffffffffu); }
 template <class V>
-LOGITLOSS_INLINE V larger(V x, V y) {
+LOGITLOSS_INLINE V max(V x, V y) {
   return x > y ? x : y;
 }
 template <class V>
-LOGITLOSS_INLINE V smaller(V x, V y) {
+LOGITLOSS_INLINE V min(V x, V y) {
   return x < y ? x : y;
 }
 
 LOGITLOSS_INLINE uint64_t or_masked(uint64_t a, uint64_t b, uint64_t mask) { return a | (b & mask); }
-// The larger of the upper halves, or the smaller of the lower ones; the other half of what they return means nothing.
-LOGITLOSS_INLINE uint64_t larger_high(uint64_t a, uint64_t b) { return larger(a, b); }
-LOGITLOSS_INLINE uint64_t smaller_low(uint64_t a, uint64_t b) {
-  return smaller(static_cast<uint32_t>(a), static_cast<uint32_t>(b));
+// The maximum of the upper 32 bits, or the minimum of the lower 32 bits; the other half of the result is unspecified.
+LOGITLOSS_INLINE uint64_t max_high32(uint64_t a, uint64_t b) { return max(a, b); }
+LOGITLOSS_INLINE uint64_t min_low32(uint64_t a, uint64_t b) {
+  return min(static_cast<uint32_t>(a), static_cast<uint32_t>(b));
 }
 
 // c[0] + c[1] x + ... + c[9] x^9 by Estrin's scheme: its chain of dependent operations is four long, Horner's nine.

@@ -1,8 +1,7 @@
-// Doubles that take every step together: the vectors of a processor, and several of them side by side.
+// SIMD vectors of float64 lanes, and packs of several vectors that take every step together.
 //
-// A processor looks ahead a few hundred instructions only, and finds too little to do where one long chain of
-// operations, each waiting for the one before, follows another. Several chains that take their steps in turn leave it
-// no gap.
+// A processor looks ahead only a few hundred instructions, and finds too little to do in one long chain of dependent
+// operations. A pack interleaves `unroll` independent vectors, so that one of them is always ready.
 #pragma once
 
 #include "portable.h"
@@ -46,7 +45,7 @@ LOGITLOSS_INLINE Vector fma(Vector a, Vector b, Vector c) {
   return c;
 #endif
 }
-LOGITLOSS_INLINE Vector absolute(Vector x) { return bit_cast<Vector>(bit_cast<VectorBits>(x) & 0x7fffffffffffffffu); }
+LOGITLOSS_INLINE Vector abs(Vector x) { return bit_cast<Vector>(bit_cast<VectorBits>(x) & 0x7fffffffffffffffu); }
 LOGITLOSS_INLINE VectorFloats to_floats(Vector x) { return __builtin_convertvector(x, VectorFloats); }
 
 LOGITLOSS_INLINE VectorBits or_masked(VectorBits a, VectorBits b, VectorBits mask) {
@@ -57,11 +56,11 @@ LOGITLOSS_INLINE VectorBits or_masked(VectorBits a, VectorBits b, VectorBits mas
   return a | (b & mask);
 #endif
 }
-LOGITLOSS_INLINE VectorBits larger_high(VectorBits a, VectorBits b) {
+LOGITLOSS_INLINE VectorBits max_high32(VectorBits a, VectorBits b) {
   const auto x = bit_cast<VectorWords>(a), y = bit_cast<VectorWords>(b);
   return bit_cast<VectorBits>(x > y ? x : y);
 }
-LOGITLOSS_INLINE VectorBits smaller_low(VectorBits a, VectorBits b) {
+LOGITLOSS_INLINE VectorBits min_low32(VectorBits a, VectorBits b) {
   const auto x = bit_cast<VectorWords>(a), y = bit_cast<VectorWords>(b);
   return bit_cast<VectorBits>(x < y ? x : y);
 }
@@ -73,7 +72,7 @@ using VectorFloatBits = uint32_t;
 LOGITLOSS_INLINE float to_floats(double x) { return static_cast<float>(x); }
 #endif
 
-// The sum of `first` and all lanes.
+// The sum of `first` and all lanes, in order.
 template <class V, class T>
 LOGITLOSS_INLINE T add_lanes(V vector, T first) {
   T lanes[vector_lanes];
@@ -82,30 +81,30 @@ LOGITLOSS_INLINE T add_lanes(V vector, T first) {
   return first;
 }
 
-// The bits that any lane has.
+// The bitwise or of all lanes.
 template <class T = uint64_t, class U>
-LOGITLOSS_INLINE T any(U bits) {
+LOGITLOSS_INLINE T or_lanes(U bits) {
   T lanes[vector_lanes], all = 0;
   memcpy(lanes, &bits, sizeof lanes);
   for (T lane : lanes) all |= lane;
   return all;
 }
 
-// The smallest low half, and the largest upper half, of all lanes.
-LOGITLOSS_INLINE uint32_t smallest_low(VectorBits bits) {
+// The minimum of the lower 32 bits, and the maximum of the upper 32 bits, over all lanes.
+LOGITLOSS_INLINE uint32_t min_low32_of_lanes(VectorBits bits) {
   uint64_t lanes[vector_lanes], least = ~uint64_t{0};
   memcpy(lanes, &bits, sizeof lanes);
-  for (uint64_t lane : lanes) least = smaller(least, lane & 0xffffffffu);
+  for (uint64_t lane : lanes) least = min(least, lane & 0xffffffffu);
   return static_cast<uint32_t>(least);
 }
-LOGITLOSS_INLINE uint32_t largest_high(VectorBits bits) {
+LOGITLOSS_INLINE uint32_t max_high32_of_lanes(VectorBits bits) {
   uint64_t lanes[vector_lanes], most = 0;
   memcpy(lanes, &bits, sizeof lanes);
-  for (uint64_t lane : lanes) most = larger(most, lane >> 32);
+  for (uint64_t lane : lanes) most = max(most, lane >> 32);
   return static_cast<uint32_t>(most);
 }
 
-// x times 2^k, where k sits in the low bits of the mantissa of `k_bits`; both are normal numbers.
+// x 2^k, where k is in the low bits of the mantissa of `k_bits`; x and the result must be normal numbers.
 template <class V>
 LOGITLOSS_INLINE V times_power_of_two(V x, V k_bits) {
   using U = typename Unsigned<V>::type;
@@ -113,59 +112,59 @@ LOGITLOSS_INLINE V times_power_of_two(V x, V k_bits) {
 }
 
 #ifdef __GNUC__
-#define LOGITLOSS_EACH_CHAIN _Pragma("GCC unroll 4") for (int j = 0; j < chains; ++j)
+#define LOGITLOSS_UNROLL _Pragma("GCC unroll 4") for (int j = 0; j < unroll; ++j)
 #else
-#define LOGITLOSS_EACH_CHAIN for (int j = 0; j < chains; ++j)
+#define LOGITLOSS_UNROLL for (int j = 0; j < unroll; ++j)
 #endif
 
-constexpr int chains = 4, side_by_side = chains * vector_lanes;
+constexpr int unroll = 4, interleaved = unroll * vector_lanes;
 
-struct Doubles {
-  Vector v[chains];
+struct VectorPack {
+  Vector v[unroll];
 
-  Doubles() = default;
-  Doubles(double all) { LOGITLOSS_EACH_CHAIN v[j] = Vector{} + all; }
+  VectorPack() = default;
+  VectorPack(double all) { LOGITLOSS_UNROLL v[j] = Vector{} + all; }
 };
 
 template <class F, class... From>
-LOGITLOSS_INLINE Doubles each(F f, const From&... from) {
-  Doubles to;
-  LOGITLOSS_EACH_CHAIN to.v[j] = f(from.v[j]...);
+LOGITLOSS_INLINE VectorPack map(F f, const From&... from) {
+  VectorPack to;
+  LOGITLOSS_UNROLL to.v[j] = f(from.v[j]...);
   return to;
 }
 
-LOGITLOSS_INLINE Doubles operator+(const Doubles& a, const Doubles& b) {
-  return each([](Vector x, Vector y) { return x + y; }, a, b);
+LOGITLOSS_INLINE VectorPack operator+(const VectorPack& a, const VectorPack& b) {
+  return map([](Vector x, Vector y) { return x + y; }, a, b);
 }
-LOGITLOSS_INLINE Doubles operator-(const Doubles& a, const Doubles& b) {
-  return each([](Vector x, Vector y) { return x - y; }, a, b);
+LOGITLOSS_INLINE VectorPack operator-(const VectorPack& a, const VectorPack& b) {
+  return map([](Vector x, Vector y) { return x - y; }, a, b);
 }
-LOGITLOSS_INLINE Doubles operator*(const Doubles& a, const Doubles& b) {
-  return each([](Vector x, Vector y) { return x * y; }, a, b);
+LOGITLOSS_INLINE VectorPack operator*(const VectorPack& a, const VectorPack& b) {
+  return map([](Vector x, Vector y) { return x * y; }, a, b);
 }
-LOGITLOSS_INLINE Doubles operator/(const Doubles& a, const Doubles& b) {
-  return each([](Vector x, Vector y) { return x / y; }, a, b);
+LOGITLOSS_INLINE VectorPack operator/(const VectorPack& a, const VectorPack& b) {
+  return map([](Vector x, Vector y) { return x / y; }, a, b);
 }
-LOGITLOSS_INLINE Doubles operator-(const Doubles& a) {
-  return each([](Vector x) { return -x; }, a);
+LOGITLOSS_INLINE VectorPack operator-(const VectorPack& a) {
+  return map([](Vector x) { return -x; }, a);
 }
-LOGITLOSS_INLINE Doubles fma(const Doubles& a, const Doubles& b, const Doubles& c) {
-  return each([](Vector x, Vector y, Vector z) { return fma(x, y, z); }, a, b, c);
+LOGITLOSS_INLINE VectorPack fma(const VectorPack& a, const VectorPack& b, const VectorPack& c) {
+  return map([](Vector x, Vector y, Vector z) { return fma(x, y, z); }, a, b, c);
 }
-LOGITLOSS_INLINE Doubles times_power_of_two(const Doubles& a, const Doubles& k_bits) {
-  return each([](Vector x, Vector k) { return times_power_of_two(x, k); }, a, k_bits);
+LOGITLOSS_INLINE VectorPack times_power_of_two(const VectorPack& a, const VectorPack& k_bits) {
+  return map([](Vector x, Vector k) { return times_power_of_two(x, k); }, a, k_bits);
 }
 
-LOGITLOSS_INLINE Doubles load(const double* from) {
-  Doubles to;
-  LOGITLOSS_EACH_CHAIN memcpy(&to.v[j], from + j * vector_lanes, sizeof to.v[j]);
+LOGITLOSS_INLINE VectorPack load(const double* from) {
+  VectorPack to;
+  LOGITLOSS_UNROLL memcpy(&to.v[j], from + j * vector_lanes, sizeof to.v[j]);
   return to;
 }
-LOGITLOSS_INLINE void store(const Doubles& from, double* to) {
-  LOGITLOSS_EACH_CHAIN memcpy(to + j * vector_lanes, &from.v[j], sizeof from.v[j]);
+LOGITLOSS_INLINE void store(const VectorPack& from, double* to) {
+  LOGITLOSS_UNROLL memcpy(to + j * vector_lanes, &from.v[j], sizeof from.v[j]);
 }
-LOGITLOSS_INLINE void store(const Doubles& from, float* to) {
-  LOGITLOSS_EACH_CHAIN {
+LOGITLOSS_INLINE void store(const VectorPack& from, float* to) {
+  LOGITLOSS_UNROLL {
     const auto floats = to_floats(from.v[j]);
     memcpy(to + j * vector_lanes, &floats, sizeof floats);
   }

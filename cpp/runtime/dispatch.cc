@@ -189,11 +189,11 @@ void run(const Task& task, std::size_t n) {
   const std::size_t most = paying_threads(n), threads = most > 1 && needs_order(task, n) ? 1 : most;
   std::size_t results = 0;
   for (const Array* array : {&task.loss, &task.gradient, &task.hessian}) results += array->data ? n : 0;
-  const bool past_caches = results * size_of(task.logits_type) >= cache_size;
+  const bool non_temporal = results * size_of(task.logits_type) >= cache_size;
   split_elements(n, threads, task.total, [&](std::size_t start, std::size_t length, ExactSum* total) {
     Task share = from(task, start);
     share.total = total;
-    share.past_caches = past_caches;
+    share.non_temporal = non_temporal;
     active->run(share, length);
   });
 }

@@ -13,7 +13,7 @@ struct ExactSum {
   std::int64_t limb[limbs] = {};
   std::int64_t nan = 0, positive_infinity = 0, negative_infinity = 0;
   std::int64_t pending = 0;  // values added since the last carry
-  static constexpr std::int64_t most_pending = std::int64_t{1} << 30;
+  static constexpr std::int64_t max_pending = std::int64_t{1} << 30;
 
   void carry();  // to limbs in [0, 2^32), the last one signed
   void merge(ExactSum other);

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "exact_sum.h"
-#include "logitloss.h"
 #include "histogram_bin.h"
+#include "logitloss.h"
 
 namespace logitloss {
 

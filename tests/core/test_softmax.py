@@ -1,24 +1,22 @@
 """The softmax losses: the documented equivalence, special values, hard rows against the definition."""
 
 import math
-import re
 
 import numpy as np
 import pytest
+from proofs.claims import constant
 
 import logitloss
 
-from .. import ROOT, oracle
+from .. import oracle
 from ..edges import SOFTMAX_EDGES
 from ..inputs import hard_rows
 from ..oracle import CORRECTLY_ROUNDED, DTYPES, bits, mp
 from .support import DENSE, SPARSE
 
 inf, nan = math.inf, math.nan
-CLAIM = (ROOT / "cpp" / "math" / "softmax_cross_entropy.h").read_text()
-ROUNDED_BOUND = float(re.search(r"narrow losses and one-hot gradients within ([\d.]+) ulp", CLAIM)[1])
-FLOAT64_LOSS, FLOAT64_GRADIENT = map(
-    float, re.search(r"float64 losses within (\d+) ulp and\n// one-hot gradients within (\d+)", CLAIM).groups()
+ROUNDED_BOUND, FLOAT64_LOSS, FLOAT64_GRADIENT = (
+    constant("softmax_cross_entropy.h", f"softmax_{name}max_ulp") for name in ("", "float64_loss_", "float64_gradient_")
 )
 
 

@@ -15,13 +15,13 @@ SCRIPTS = {
         "log2_e": "exp.h",
         "ln2_head": "exp.h",
         "ln2_tail": "exp.h",
-        "ln2_middle": "sigmoid_cross_entropy_exact.h",
-        "ln2_last": "sigmoid_cross_entropy_exact.h",
+        "ln2_middle": "sigmoid_cross_entropy_double_double.h",
+        "ln2_last": "sigmoid_cross_entropy_double_double.h",
         "q": "exp.h",
     },
-    "log1p": {"Q": "tail.h"},
-    "narrow_exp": {"log2_e": "narrow_exp.h", "ln2": "narrow_exp.h", "q": "narrow_exp.h"},
-    "quick": {"ln2": "quick_tail.h", "q": "quick_tail.h", "Q": "quick_tail.h"},
+    "log1p": {"Q": "softplus_sigmoid.h"},
+    "exp_34bit": {"log2_e": "exp_34bit.h", "ln2": "exp_34bit.h", "q": "exp_34bit.h"},
+    "fast_path": {"ln2": "fast_softplus_sigmoid.h", "q": "fast_softplus_sigmoid.h", "Q": "fast_softplus_sigmoid.h"},
 }
 HEX = r"-?0x[\da-f.]+p[+-]?\d+"
 

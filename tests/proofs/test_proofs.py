@@ -15,7 +15,7 @@ from .. import ROOT, oracle
 
 RUN = ROOT / "proofs" / "run.py"
 sys.path.append(str(RUN.parent))
-from claims import CLAIMS, DERIVATIVE, GOLDEN, LOSS, SOFT_GRADIENT, bound  # noqa: E402
+from claims import CLAIMS, DERIVATIVE, FLOAT64_ERROR, GOLDEN, LOSS, constant  # noqa: E402
 from run import missing  # noqa: E402
 
 # --- the hardest inputs ----------------------------------------------------------------------------------------------
@@ -42,9 +42,11 @@ def test_worst_case(case):
         return
     soft = function == "gradient" and z not in (0, 1)
     terms = (1 - z if x > 0 else z) + oracle.sigmoid(-abs(oracle.mp.mpf(x))) if soft else 0
-    allowed = bound(*(LOSS if function == "loss" else SOFT_GRADIENT if soft else DERIVATIVE))
+    allowed = constant(*(LOSS if function == "loss" else DERIVATIVE))
     assert np.signbit(got) == (truth < 0)
-    assert abs(oracle.mp.mpf(float(got)) - truth) <= allowed * oracle.unit(truth, dtype) + terms * 2**-56
+    assert abs(oracle.mp.mpf(float(got)) - truth) <= allowed * oracle.unit(truth, dtype) + terms * constant(
+        *FLOAT64_ERROR
+    )
 
 
 # --- the same bits on every instruction set --------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// Numbers of MPFR, freed at the end of their scope.
+// ResultRange of MPFR, freed at the end of their scope.
 #pragma once
 
 #include <mpfr.h>
@@ -20,6 +20,6 @@ class Real {
 };
 
 // softplus(-x) and sigmoid(-x), x >= 0, to the digits that the results have.
-void small_sides(double x, mpfr_ptr softplus, mpfr_ptr sigmoid);
+void softplus_sigmoid_of(double x, mpfr_ptr softplus, mpfr_ptr sigmoid);
 
 }  // namespace proof

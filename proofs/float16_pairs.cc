@@ -1,6 +1,6 @@
 // Every float16 (or bfloat16) logit with every label of its format in [0, 1]; with 0 and 1 also divided gradients.
 
-#include "narrow.h"
+#include "correctly_rounded.h"
 
 namespace {
 
@@ -16,7 +16,7 @@ std::uint16_t encoded_one() {
 }
 
 template <class Format>
-void pairs(const Options& o, Narrow<Format>& narrow) {
+void pairs(const Options& o, CorrectlyRounded<Format>& rounded) {
   static Batch<Format> batch;
   const std::uint16_t one = encoded_one<Format>();
   std::uint64_t pair = 0;
@@ -29,15 +29,16 @@ void pairs(const Options& o, Narrow<Format>& narrow) {
     const Tails t = tails_of(x);
     for (std::uint64_t k = (first + o.sample - 1) / o.sample * o.sample; k < pair; k += o.sample) {
       batch.add(static_cast<std::uint16_t>(logit), static_cast<std::uint16_t>(k - first), t);
-      if (batch.size == Batch<Format>::capacity) narrow.run(batch, false);
+      if (batch.size == Batch<Format>::capacity) rounded.run(batch, false);
     }
   }
-  narrow.run(batch, false);
+  rounded.run(batch, false);
 }
 
 // Logits with low <= |x| < high, `together` in a batch; never a sample, for they are few.
 template <class Format>
-void hard_labels(const Options& o, Narrow<Format>& narrow, double divisor, double low, double high, int together) {
+void hard_labels(const Options& o, CorrectlyRounded<Format>& rounded, double divisor, double low, double high,
+                 int together) {
   static Batch<Format> batch;
   batch.n = divisor;
   const std::uint16_t one = encoded_one<Format>();
@@ -46,21 +47,21 @@ void hard_labels(const Options& o, Narrow<Format>& narrow, double divisor, doubl
     const double x = Format::decode(logit);
     if (!(std::fabs(x) >= low && std::fabs(x) < high)) continue;
     for (const std::uint16_t label : {std::uint16_t{0}, one}) batch.add(logit, label, tails_of(x));
-    if (batch.size >= 2 * together) narrow.run(batch, true);
+    if (batch.size >= 2 * together) rounded.run(batch, true);
   }
-  narrow.run(batch, true);
+  rounded.run(batch, true);
 }
 
 template <class Format>
 void prove(const Options& o) {
   Report report;
-  Narrow<Format> narrow(o, report, 0);
-  pairs(o, narrow);
+  CorrectlyRounded<Format> rounded(o, report, 0);
+  pairs(o, rounded);
   for (const double divisor : {1.0, 3.0, 1000.0, 20000.0, 0x1p24}) {
     // The kernels round a block as its largest logit allows: each by itself where that changes.
-    hard_labels(o, narrow, divisor, 2, 16, 1);
-    hard_labels(o, narrow, divisor, 0, 512, Batch<Format>::capacity / 2);
-    hard_labels(o, narrow, divisor, 512, INFINITY, Batch<Format>::capacity / 2);
+    hard_labels(o, rounded, divisor, 2, 16, 1);
+    hard_labels(o, rounded, divisor, 0, 512, Batch<Format>::capacity / 2);
+    hard_labels(o, rounded, divisor, 512, INFINITY, Batch<Format>::capacity / 2);
   }
   report.print();
 }

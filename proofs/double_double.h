@@ -9,7 +9,7 @@
 
 namespace proof {
 
-struct Two {
+struct DoubleDouble {
   double hi, lo;
 };
 
@@ -20,32 +20,32 @@ inline To as(From from) {
 
 inline std::uint64_t bits(double y) { return as<std::uint64_t>(y); }
 
-inline Two sum(double a, double b) {  // exact
+inline DoubleDouble sum(double a, double b) {  // exact
   const double s = a + b, bb = s - a;
   return {s, (a - (s - bb)) + (b - bb)};
 }
 
-inline Two product(double a, double b) {  // exact while nothing underflows
+inline DoubleDouble product(double a, double b) {  // exact while nothing underflows
   const double p = a * b;
   return {p, std::fma(a, b, -p)};
 }
 
-inline Two sum(Two a, Two b) {
-  const Two s = sum(a.hi, b.hi);
+inline DoubleDouble sum(DoubleDouble a, DoubleDouble b) {
+  const DoubleDouble s = sum(a.hi, b.hi);
   return sum(s.hi, s.lo + (a.lo + b.lo));
 }
 
-inline Two product(Two a, double b) {
-  const Two p = product(a.hi, b);
+inline DoubleDouble product(DoubleDouble a, double b) {
+  const DoubleDouble p = product(a.hi, b);
   return sum(p.hi, std::fma(a.lo, b, p.lo));
 }
 
-inline Two product(Two a, Two b) {
-  const Two p = product(a.hi, b.hi);
+inline DoubleDouble product(DoubleDouble a, DoubleDouble b) {
+  const DoubleDouble p = product(a.hi, b.hi);
   return sum(p.hi, p.lo + (a.hi * b.lo + a.lo * b.hi));
 }
 
-inline Two quotient(Two a, double b) {
+inline DoubleDouble quotient(DoubleDouble a, double b) {
   const double q = a.hi / b;
   return sum(q, (std::fma(-q, b, a.hi) + a.lo) / b);
 }

@@ -4,16 +4,16 @@
 // midpoint, and whatever differs, is decided by MPFR.
 #pragma once
 
-#define LOGITLOSS_NAMESPACE premise
-#include "math/quick_tail.h"
+#define LOGITLOSS_NAMESPACE kernel_bound
+#include "math/fast_softplus_sigmoid.h"
 #include "math/sigmoid_cross_entropy.h"
 #undef LOGITLOSS_NAMESPACE
 
 #include <cstring>
 #include <type_traits>
 
+#include "formats.h"
 #include "harness.h"
-#include "narrow_formats.h"
 #include "truth.h"
 
 namespace proof {
@@ -21,11 +21,11 @@ namespace proof {
 template <class Format>
 struct KernelFormat;
 template <>
-struct KernelFormat<Float32> : premise::Float32 {};
+struct KernelFormat<Float32> : kernel_bound::Float32 {};
 template <>
-struct KernelFormat<Float16> : premise::Float16 {};
+struct KernelFormat<Float16> : kernel_bound::Float16 {};
 template <>
-struct KernelFormat<BFloat16> : premise::BFloat16 {};
+struct KernelFormat<BFloat16> : kernel_bound::BFloat16 {};
 
 // Inputs, what the kernels made of them, and the oracle's functions of |x|.
 template <class Format>
@@ -53,10 +53,10 @@ logitloss::Array array(T* data) {
 }
 
 template <class Format>
-class Narrow {
+class CorrectlyRounded {
  public:
   // hard_margin: how near to a midpoint, relative to the value, an input must be to be listed among the hardest.
-  Narrow(const Options& options, Report& report, double hard_margin)
+  CorrectlyRounded(const Options& options, Report& report, double hard_margin)
       : report_(report), kernels_(options, report), margin_(hard_margin) {}
 
   // Runs the kernels on the batch, checks loss and gradient (and the hessian), and empties it.
@@ -93,50 +93,52 @@ class Narrow {
 
  private:
   struct Verdict {
-    std::uint64_t look;  // MPFR must decide, or the result is wrong
-    std::uint64_t open;  // the quick estimate left it open
-    double ratio;        // |estimate - truth| / bound of the estimate
+    std::uint64_t unresolved;  // MPFR must decide, or the result is wrong
+    std::uint64_t undecided;   // the quick estimate left it open
+    double ratio;              // |estimate - truth| / bound of the estimate
   };
 
-  Verdict verdict(double x, Truth t, double got, double value, double bound, bool open) const {
+  Verdict verdict(double x, Truth t, double got, double value, double bound, bool undecided) const {
     const double doubt = t.error + std::fabs(t.value.hi) * margin_;
     const double low = rounded<Format>(t.value.hi, t.value.lo - doubt);
     const double high = rounded<Format>(t.value.hi, t.value.lo + doubt);
     const double off = std::fabs((value - t.value.hi) - t.value.lo);
     const double nothing = std::fabs(x) >= negligible ? 0x1p-180 : 0, ratio = off / bound;
-    return {(bits(low) ^ bits(high)) | (bits(low) ^ bits(got)), open ? std::uint64_t{1} : std::uint64_t{0},
+    return {(bits(low) ^ bits(high)) | (bits(low) ^ bits(got)), undecided ? std::uint64_t{1} : std::uint64_t{0},
             off <= nothing ? 0
             : ratio >= 0   ? ratio
                            : INFINITY};
   }
 
   // The estimate of the full tail.
-  Verdict full(double x, Truth t, double got, premise::Estimate e) const {
-    const bool open = premise::decide<KernelFormat<Format>>(e).open;
-    return verdict(x, t, got, e.value, e.size * premise::narrow_error, open);
+  Verdict accurate_path(double x, Truth t, double got, kernel_bound::Estimate e) const {
+    const bool undecided = kernel_bound::rounding_test<KernelFormat<Format>>(e).undecided;
+    return verdict(x, t, got, e.value, e.size * kernel_bound::accurate_path_error, undecided);
   }
 
   // That of the quick tail, decided as the kernel does: by the value alone where its terms do not cancel (`plain`).
-  Verdict quick(double x, Truth t, double got, premise::Estimate e, bool plain, double divisor) const {
-    const bool open = plain ? plainly_open(premise::quick_numbers<KernelFormat<Format>>(std::fabs(x), divisor), e.value)
-                            : premise::decide<KernelFormat<Format>, true>(e, premise::quick_error).open != 0;
+  Verdict fast_path(double x, Truth t, double got, kernel_bound::Estimate e, bool plain, double divisor) const {
+    const bool undecided =
+        plain
+            ? fast_path_undecided(kernel_bound::fast_result_range<KernelFormat<Format>>(std::fabs(x), divisor), e.value)
+            : kernel_bound::rounding_test<KernelFormat<Format>, true>(e, kernel_bound::fast_path_error).undecided != 0;
     const double size = plain ? std::fabs(e.value) : e.size;
-    return verdict(x, t, got, e.value, size * premise::quick_error, open);
+    return verdict(x, t, got, e.value, size * kernel_bound::fast_path_error, undecided);
   }
 
-  static bool plainly_open(premise::Numbers numbers, double value) {
-    using premise::Numbers;
+  static bool fast_path_undecided(kernel_bound::ResultRange numbers, double value) {
+    using kernel_bound::ResultRange;
     using Kernel = KernelFormat<Format>;
-    const std::uint64_t room = numbers == Numbers::normal ? Kernel::template nearest<Numbers::normal>(value).room
-                               : numbers == Numbers::subnormal
-                                   ? Kernel::template nearest<Numbers::subnormal>(value).room
-                                   : Kernel::template nearest<Numbers::any>(value).room;
-    return static_cast<std::uint32_t>(room) < Kernel::open_room;
+    const std::uint64_t boundary_distance =
+        numbers == ResultRange::normal      ? Kernel::template nearest<ResultRange::normal>(value).boundary_distance
+        : numbers == ResultRange::subnormal ? Kernel::template nearest<ResultRange::subnormal>(value).boundary_distance
+                                            : Kernel::template nearest<ResultRange::mixed>(value).boundary_distance;
+    return static_cast<std::uint32_t>(boundary_distance) < Kernel::undecided_distance;
   }
 
-  static premise::Tail quick_tail(double size) {
-    const double u = premise::quick_power(size);
-    return {{premise::quick_softplus(premise::quick_s(u)), 0}, {premise::quick_sigmoid(u), 0}};
+  static kernel_bound::SoftplusSigmoid fast_softplus_sigmoid(double size) {
+    const double u = kernel_bound::fast_exp_neg(size);
+    return {{kernel_bound::fast_softplus(kernel_bound::fast_s(u)), 0}, {kernel_bound::fast_sigmoid(u), 0}};
   }
 
   void check(const Batch<Format>& b, bool with_hessian) {
@@ -149,26 +151,29 @@ class Narrow {
     }
     using Kernel = KernelFormat<Format>;
     for (int i = 0; i < b.size; ++i) {
-      const double x = b.x_value[i], z = b.z_value[i], xa = premise::narrow_line(x, z);
-      const premise::Element e{x, z, 1, b.n};
-      const Two a = slope(x, z);
+      const double x = b.x_value[i], z = b.z_value[i], xa = kernel_bound::linear_term(x, z);
+      const kernel_bound::Element e{x, z, 1, b.n};
+      const DoubleDouble a = slope(x, z);
       const Truth loss_truth = loss(x, a, b.tails[i].softplus),
                   gradient_truth = gradient(x, a, b.tails[i].sigmoid, b.n);
       const auto both = [&](int f, Truth truth, bool plain, double n, const auto& estimate) {
-        const Verdict slow = full(x, truth, got[f][i], estimate(premise::tail<false>(x), std::false_type{}));
-        const Verdict fast =
-            std::fabs(x) <= Kernel::quick_limit
-                ? quick(x, truth, got[f][i], estimate(quick_tail(std::fabs(x)), std::true_type{}), plain, n)
-                : slow;
-        verdicts[f][i] = {slow.look, fast.open, std::max(slow.ratio, fast.ratio)};
+        const Verdict slow =
+            accurate_path(x, truth, got[f][i], estimate(kernel_bound::softplus_sigmoid<false>(x), std::false_type{}));
+        const Verdict fast = std::fabs(x) <= Kernel::fast_path_limit
+                                 ? fast_path(x, truth, got[f][i],
+                                             estimate(fast_softplus_sigmoid(std::fabs(x)), std::true_type{}), plain, n)
+                                 : slow;
+        verdicts[f][i] = {slow.unresolved, fast.undecided, std::max(slow.ratio, fast.ratio)};
       };
-      both(0, loss_truth, xa >= 0 && xa < Kernel::most, 1,
-           [&](const premise::Tail& t, auto near) { return premise::loss<Kernel, false, near>(e, t); });
+      both(0, loss_truth, xa >= 0 && xa < Kernel::term_limit, 1,
+           [&](const kernel_bound::SoftplusSigmoid& t, auto near) {
+             return kernel_bound::loss<Kernel, false, near>(e, t);
+           });
       both(1, gradient_truth, z == 0 || z == 1, b.n,
-           [&](const premise::Tail& t, auto) { return premise::gradient<Kernel>(e, t); });
+           [&](const kernel_bound::SoftplusSigmoid& t, auto) { return kernel_bound::gradient<Kernel>(e, t); });
       if (with_hessian)
         both(2, hessian(b.tails[i].sigmoid), true, 1,
-             [](const premise::Tail& t, auto) { return premise::hessian<Kernel>(t); });
+             [](const kernel_bound::SoftplusSigmoid& t, auto) { return kernel_bound::hessian<Kernel>(t); });
     }
     for (int f = 0; f < (with_hessian ? 3 : 2); ++f) settle(static_cast<Function>(f), b, got[f], verdicts[f]);
   }
@@ -176,20 +181,20 @@ class Narrow {
   void settle(Function f, const Batch<Format>& b, const double* got, const Verdict* verdicts) {
     static const char* const names[] = {"loss", "gradient", "hessian"};
     const std::string name = names[static_cast<int>(f)];
-    std::uint64_t look = 0, open = 0;
+    std::uint64_t unresolved = 0, undecided = 0;
     double ratio = 0;
     for (int i = 0; i < b.size; ++i) {
-      look |= verdicts[i].look;
-      open += verdicts[i].open;
+      unresolved |= verdicts[i].unresolved;
+      undecided += verdicts[i].undecided;
       ratio = std::max(ratio, verdicts[i].ratio);
     }
     report_.count(name, b.size);
-    report_.count(name + "-open", open);
+    report_.count(name + "-undecided", undecided);
     const bool record = report_.is_largest(name + "-of-bound", ratio);
-    for (int i = 0; (look || record) && i < b.size; ++i) {
+    for (int i = 0; (unresolved || record) && i < b.size; ++i) {
       const auto where = [&] { return text("x=%a z=%a n=%g", b.x_value[i], b.z_value[i], b.n); };
       if (record && verdicts[i].ratio == ratio) report_.largest(name + "-of-bound", ratio, where());
-      if (!verdicts[i].look) continue;
+      if (!verdicts[i].unresolved) continue;
       const Answer a = answer(f, b.x_value[i], b.z_value[i], b.n, {Format::digits, Format::least});
       report_.count("mpfr");
       if (a.distance > 0 && a.distance < 0.25)
