@@ -78,20 +78,30 @@ def sigmoid_cross_entropy_with_logits(
 def sigmoid_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[Any, Any]:
     """Return the loss and its derivative with respect to the logits, in one pass over memory.
 
-    The loss is that of :func:`sigmoid_cross_entropy_with_logits`, and with the same ``a``::
+    With ``x = logits``, ``z = labels`` and ``a = 1 - z`` where ``x > 0``, else ``-z``::
 
+        loss     = z * -log(sigmoid(x)) + (1 - z) * -log(1 - sigmoid(x)) = x * a + log1p(exp(-abs(x)))
         gradient = sigmoid(x) - z = a - sigmoid(-x)  where x > 0,  a + sigmoid(x)  elsewhere
 
-    Shapes, dtypes and errors are those of :func:`sigmoid_cross_entropy_with_logits`; the gradient has the shape and
-    dtype of the logits.
+    ``logits`` are float16, bfloat16, float32 or float64; ``labels`` have their shape and are any float up to float64,
+    any integer or bool, hard or soft. Both results have the shape and dtype of ``logits``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is None, or the shapes differ.
+    TypeError
+        If a dtype is not one of the above, or an array comes from a framework without an adapter.
 
     Notes
     -----
-    Special values: the gradient is ``1 - z`` at ``x = inf``, ``-z`` at ``x = -inf``, exactly +0 at ``x = 0, z = 0.5``,
-    nan where an argument is nan.
+    Special values: at infinite logits both are their limits, with 0 * inf = 0: the loss at ``x = inf`` is 0 for ``z =
+    1`` and inf for ``z < 1``, and the gradient is ``1 - z``; at ``x = -inf`` it is ``-z``. The gradient is exactly +0
+    at ``x = 0, z = 0.5``. A nan in either argument gives nan.
 
-    Accuracy: float16, bfloat16 and float32 correctly rounded, next to the root ``sigmoid(x) = z`` too. float64 within
-    1 ulp for hard labels; for soft ones within ``1 ulp + 2**-56 * min(sigmoid(x), 1 - sigmoid(x))``, the sign exact.
+    Accuracy: float16, bfloat16 and float32 results are correctly rounded, next to the root ``sigmoid(x) = z`` too.
+    float64 losses are within 0.75 ulp for labels in [0, 1], gradients within 1 ulp for hard labels and within
+    ``1 ulp + 2**-56 * min(sigmoid(x), 1 - sigmoid(x))`` for soft ones, with the exact sign.
 
     Source: Newton and others minimise this loss by its gradient; the stable forms are derived in ``cpp/math``.
 
@@ -108,20 +118,28 @@ def sigmoid_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[A
 def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Any) -> tuple[Any, Any]:
     """Return the first and second derivative of the loss, what Newton steps and boosting need, in one pass.
 
-    ::
+    With ``x = logits`` and ``z = labels``::
 
         gradient = sigmoid(x) - z
         hessian  = sigmoid(x) * sigmoid(-x) = p * (1 - p),   p = sigmoid(-abs(x))
 
-    Shapes, dtypes and errors are those of :func:`sigmoid_cross_entropy_with_logits`; both results have the shape and
-    dtype of the logits.
+    ``logits`` are float16, bfloat16, float32 or float64; ``labels`` have their shape and are any float up to float64,
+    any integer or bool, hard or soft. Both results have the shape and dtype of ``logits``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is None, or the shapes differ.
+    TypeError
+        If a dtype is not one of the above, or an array comes from a framework without an adapter.
 
     Notes
     -----
-    Special values: the hessian is 1/4 at 0, 0 at both infinities, and does not depend on the label, not even on nan.
-    The gradient is that of :func:`sigmoid_cross_entropy_value_and_grad`.
+    Special values: the gradient is ``1 - z`` at ``x = inf``, ``-z`` at ``x = -inf`` and nan where an argument is nan.
+    The hessian is 1/4 at 0, 0 at both infinities, and does not depend on the label, not even on nan.
 
-    Accuracy: float16, bfloat16 and float32 correctly rounded. float64: the hessian within 1 ulp.
+    Accuracy: float16, bfloat16 and float32 results are correctly rounded. float64 gradients are within 1 ulp for hard
+    labels and within ``1 ulp + 2**-56 * min(sigmoid(x), 1 - sigmoid(x))`` for soft ones, hessians within 1 ulp.
 
     Source: the derivatives of the documented loss; ``h = s * (1 - s)``, as often written, is 0 from x = 17 in float32.
 
@@ -140,19 +158,20 @@ def sigmoid_cross_entropy_mean_and_grad(
 ) -> tuple[float, np.ndarray]:
     """Return the mean loss and its derivative with respect to the logits, reading each input once.
 
-    ::
+    With ``x = logits``, ``z = labels`` and ``n = logits.size``, also where losses are nan::
 
-        mean     = sum(loss) / n                 n = logits.size, also where losses are nan
+        loss     = z * -log(sigmoid(x)) + (1 - z) * -log(1 - sigmoid(x))
+        mean     = sum(loss) / n
         gradient = (sigmoid(x) - z) / n
-
-    Shapes and dtypes are those of :func:`sigmoid_cross_entropy_with_logits`, for NumPy arrays.
 
     Parameters
     ----------
-    labels, logits : array_like
-        As above.
+    labels : array_like
+        Hard or soft labels of the shape of ``logits``: any float up to float64, any integer or bool.
+    logits : array_like
+        Log-odds: float16, bfloat16, float32 or float64.
     out : ndarray, optional
-        The place of the gradient, of the shape and dtype of ``logits``; it may be ``logits`` itself.
+        Takes the gradient; it has the shape and dtype of ``logits`` and may be ``logits`` itself.
 
     Returns
     -------
@@ -164,15 +183,17 @@ def sigmoid_cross_entropy_mean_and_grad(
 
     Raises
     ------
-    ValueError, TypeError
-        As in :func:`sigmoid_cross_entropy_with_logits`, or if ``out`` does not fit.
+    ValueError
+        If an argument is None, the shapes differ, or ``out`` has another shape or cannot be written to.
+    TypeError
+        If a dtype is not one of the above, ``out`` has another dtype than ``logits``, or an array cannot be summed.
 
     Notes
     -----
     Special values: a nan loss makes the mean nan, an infinite one infinite.
 
     Accuracy: the mean is correctly rounded with respect to the rounded losses. The gradient is divided before its one
-    rounding, so it is as accurate as that of :func:`sigmoid_cross_entropy_value_and_grad`.
+    rounding: float16, bfloat16 and float32 gradients are correctly rounded, float64 ones within 1 ulp for hard labels.
 
     Source: the mean that PyTorch calls ``reduction="mean"``.
 
@@ -189,18 +210,26 @@ def sigmoid_cross_entropy_mean_and_grad(
 def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
     """Return the exact sum of the losses, writing no array.
 
-    ::
+    With ``x = logits`` and ``z = labels``::
 
-        total = sum(loss)
+        total = sum(z * -log(sigmoid(x)) + (1 - z) * -log(1 - sigmoid(x)))
 
     ``total.compute()`` is ``math.fsum`` of what :func:`sigmoid_cross_entropy_with_logits` returns, ``total.mean()`` its
     mean over all elements, both rounded once. Totals of parts, from any machine, add up: ``a + b``.
 
-    Shapes, dtypes and errors are those of :func:`sigmoid_cross_entropy_with_logits`, for NumPy arrays.
+    ``logits`` are float16, bfloat16, float32 or float64; ``labels`` have their shape and are any float up to float64,
+    any integer or bool, hard or soft.
+
+    Raises
+    ------
+    ValueError
+        If an argument is None, or the shapes differ.
+    TypeError
+        If a dtype is not one of the above, or an array cannot be summed.
 
     Notes
     -----
-    Special values: nan and infinite losses are counted apart, see :class:`logitloss.ExactSum`.
+    Special values: a nan loss makes the total nan, an infinite one infinite; :class:`logitloss.ExactSum` counts them.
 
     Accuracy: exact with respect to the rounded losses.
 
@@ -227,10 +256,14 @@ def weighted_cross_entropy_with_logits(*, labels: Any, logits: Any, pos_weight: 
 
     Parameters
     ----------
-    labels, logits, name
-        As in :func:`sigmoid_cross_entropy_with_logits`.
+    labels : array_like
+        Hard or soft labels of the shape of ``logits``: any float up to float64, any integer or bool.
+    logits : array_like
+        Log-odds: float16, bfloat16, float32 or float64.
     pos_weight : array_like
         A number, or an array that broadcasts to the shape of ``logits`` without enlarging it. It counts as float64.
+    name : str, optional
+        A name for the operation; it stands in front of an error's text.
 
     Returns
     -------
@@ -239,15 +272,19 @@ def weighted_cross_entropy_with_logits(*, labels: Any, logits: Any, pos_weight: 
 
     Raises
     ------
-    ValueError, TypeError
-        As in :func:`sigmoid_cross_entropy_with_logits`, or if ``pos_weight`` does not fit.
+    ValueError
+        If an argument is None, the shapes differ, or ``pos_weight`` would enlarge ``logits``.
+    TypeError
+        If a dtype is not one of the above, or an array comes from a framework without an adapter.
 
     Notes
     -----
-    Special values: as in :func:`sigmoid_cross_entropy_with_logits`, with 0 * inf = 0 for a weight of 0 too.
+    Special values: at infinite logits the loss is its limit, with 0 * inf = 0, for a weight of 0 too. A nan in any
+    argument gives nan.
 
-    Accuracy: as in :func:`sigmoid_cross_entropy_with_logits`, and with ``pos_weight = 1`` its very bits, for labels in
-    [0, 1] and weights that are not negative.
+    Accuracy: for labels in [0, 1] and weights that are not negative, float16, bfloat16 and float32 losses are correctly
+    rounded, float64 losses within 0.75 ulp. With ``pos_weight = 1`` it has
+    the bits of :func:`sigmoid_cross_entropy_with_logits`.
 
     Source: the operation of this name in TensorFlow.
 

@@ -50,9 +50,9 @@ def softmax_cross_entropy_with_logits(
 
     Notes
     -----
-    Special values: a logit of -inf is an absent class: it adds nothing whatever its label 0, and with a positive label
-    the loss is inf. One logit of +inf takes all: the loss is 0 for its label, inf for another. Two of them, only -inf,
-    and nan give nan.
+    Special values: a logit of -inf is an absent class: it adds nothing where its label is 0, and with a positive
+    label the loss is inf. One logit of +inf takes all: the loss is 0 for its label, inf for another. Two of them, only
+    -inf, and nan give nan.
 
     Accuracy: float16, bfloat16 and float32 within 0.502 ulp for labels that are not negative, float64 within 2 ulp. The
     bits of a row depend on its values alone: not on the batch, strides, axis, threads or instruction set.
@@ -74,20 +74,34 @@ def softmax_cross_entropy_with_logits(
 def softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any, axis: int = -1) -> tuple[Any, Any]:
     """Return the losses and their derivatives with respect to the logits.
 
-    The loss is that of :func:`softmax_cross_entropy_with_logits`; with ``Z = sum_j z_j``::
+    With ``x = logits``, ``z = labels``, sums along ``axis``, ``Z = sum_j z_j`` and ``R`` the sum of ``exp(x_k - m)``
+    over all classes but the largest, ``m``::
 
+        loss       = sum_j z_j * -log(softmax(x)_j)
         gradient_j = Z * softmax(x)_j - z_j
                    = (Z - z_j) - Z * R / (1 + R)    for the only largest class: minus what the others have
 
-    Shapes, dtypes and errors are those of :func:`softmax_cross_entropy_with_logits`; the gradient has the shape and
-    dtype of the logits. It is the true derivative, also for labels that do not sum to 1.
+    ``logits`` are float16, bfloat16, float32 or float64; ``labels`` have their shape, or broadcast to it without
+    enlarging it, and are any float up to float64, any integer or bool. The losses have the shape of ``logits`` without
+    ``axis``, the gradient has that of ``logits``, both their dtype. The gradient is the true derivative, also for
+    labels that do not sum to 1.
+
+    Raises
+    ------
+    ValueError
+        If an argument is None, the shapes or the axis do not fit, or there is no class.
+    TypeError
+        If a dtype is not one of the above, or an array comes from a framework without an adapter.
 
     Notes
     -----
-    Special values: an absent class has the gradient ``-z_j``; where the loss is nan, so is the gradient.
+    Special values: a logit of -inf is an absent class, with the gradient ``-z_j`` and the loss inf for a positive
+    label. One logit of +inf takes all: the loss is 0 for its label, inf for another. Two of them, only -inf, and nan
+    give nan. Where the loss is nan, so is the gradient.
 
-    Accuracy: for one-hot labels float16, bfloat16 and float32 within 0.502 ulp, float64 within 4 ulp; for others within
-    that of the larger of the two terms.
+    Accuracy: losses of float16, bfloat16 and float32 within 0.502 ulp for labels that are not negative, of float64
+    within 2 ulp. Gradients for one-hot labels within 0.502 ulp, of float64 within 4 ulp; for others within that of the
+    larger of the two terms.
 
     Source: the derivative of the documented loss.
 
@@ -106,14 +120,24 @@ def softmax_cross_entropy_mean_and_grad(
 ) -> tuple[float, np.ndarray]:
     """Return the mean loss over the rows and its derivative with respect to the logits.
 
-    ::
+    With ``x = logits``, ``z = labels``, sums along ``axis``, ``Z = sum_j z_j`` and ``n`` the number of rows::
 
-        mean     = sum(loss) / n                     n = the number of rows
-        gradient = (Z * softmax(x) - z) / n
+        loss       = sum_j z_j * -log(softmax(x)_j)
+        mean       = sum(loss) / n
+        gradient_j = (Z * softmax(x)_j - z_j) / n
 
-    Shapes and dtypes are those of :func:`softmax_cross_entropy_with_logits`, for NumPy arrays. ``out`` takes the
-    gradient, if given. The mean is a Python float, the exact sum of the rounded losses divided by ``n``, rounded once;
-    nan for no rows. Errors are those of :func:`softmax_cross_entropy_with_logits`, or say that ``out`` does not fit.
+    ``logits`` are float16, bfloat16, float32 or float64; ``labels`` have their shape, or broadcast to it without
+    enlarging it, and are any float up to float64, any integer or bool. ``out`` takes the gradient, if given; it has the
+    shape and dtype of ``logits``. The mean is a Python float, the exact sum of the rounded losses divided by ``n``,
+    rounded once; nan for no rows.
+
+    Raises
+    ------
+    ValueError
+        If an argument is None, the shapes or the axis do not fit, there is no class, or ``out``
+        has another shape or cannot be written to.
+    TypeError
+        If a dtype is not one of the above, ``out`` has another dtype than ``logits``, or an array cannot be summed.
 
     Notes
     -----
@@ -164,14 +188,15 @@ def sparse_softmax_cross_entropy_with_logits(
     Raises
     ------
     ValueError
-        If an argument is positional or missing, the shapes do not fit, there is no class, or a label is no class: the
-        text names the first such label and its index.
+        If an argument is positional or missing, the shapes do not fit, there is no class, or a label is not a class:
+        the text names the first such label and its index.
     TypeError
         If a dtype is not one of the above, or an array comes from a framework without an adapter.
 
     Notes
     -----
-    Special values: those of :func:`softmax_cross_entropy_with_logits` with a one-hot label.
+    Special values: a logit of -inf is an absent class: the loss is inf for its label. One logit of +inf takes all: the
+    loss is 0 for its label, inf for another. Two of them, only -inf, and nan give nan.
 
     Accuracy: float16, bfloat16 and float32 within 0.502 ulp, float64 within 2 ulp, at up to 2**17 classes.
 
@@ -192,19 +217,30 @@ def sparse_softmax_cross_entropy_with_logits(
 def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[Any, Any]:
     """Return the losses and their derivatives with respect to the logits.
 
-    The loss is that of :func:`sparse_softmax_cross_entropy_with_logits`, and::
+    With ``x = logits`` and ``y = labels``::
 
+        loss       = -log(softmax(x)_y) = log(sum_k exp(x_k)) - x_y
         gradient_j = softmax(x)_j - (1 if j == y else 0)
 
-    Shapes, dtypes and errors are those of :func:`sparse_softmax_cross_entropy_with_logits`; the gradient has the shape
-    and dtype of the logits.
+    ``logits`` are float16, bfloat16, float32 or float64, with the classes along the last axis; ``labels`` are integers
+    of any dtype, of shape ``logits.shape[:-1]``. The losses have the shape of ``labels``, the gradient has that of
+    ``logits``, both the dtype of ``logits``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is None, the shapes do not fit, there is no class, or a label is not a class.
+    TypeError
+        If a dtype is not one of the above, or an array comes from a framework without an adapter.
 
     Notes
     -----
-    Special values: those of :func:`softmax_cross_entropy_value_and_grad`.
+    Special values: a logit of -inf is an absent class: the loss is inf for its label. One logit of +inf takes all: the
+    loss is 0 for its label, inf for another. Two of them, only -inf, and nan give nan. Where the loss is nan, so is the
+    gradient.
 
-    Accuracy: float16, bfloat16 and float32 within 0.502 ulp, float64 within 4 ulp; the gradient of the right class
-    keeps its digits where its probability is next to 1.
+    Accuracy: float16, bfloat16 and float32 within 0.502 ulp; float64 losses within 2 ulp, gradients within 4 ulp. The
+    gradient of the right class keeps its digits where its probability is next to 1.
 
     Source: the derivative of the documented loss.
 
@@ -223,19 +259,30 @@ def sparse_softmax_cross_entropy_mean_and_grad(
 ) -> tuple[float, np.ndarray]:
     """Return the mean loss over the rows and its derivative with respect to the logits.
 
-    ::
+    With ``x = logits``, ``y = labels`` and ``n = labels.size``::
 
-        mean       = sum(loss) / n                             n = labels.size
+        mean       = sum(-log(softmax(x)_y)) / n
         gradient_j = (softmax(x)_j - (1 if j == y else 0)) / n
 
-    Shapes, dtypes and errors are those of :func:`sparse_softmax_cross_entropy_with_logits`, for NumPy arrays; ``out``
-    and the mean are as in :func:`softmax_cross_entropy_mean_and_grad`.
+    ``logits`` are float16, bfloat16, float32 or float64, with the classes along the last axis; ``labels`` are integers
+    of any dtype, of shape ``logits.shape[:-1]``. ``out`` takes the gradient, if given; it has the shape and dtype of
+    ``logits``. The mean is a Python float, the exact sum of the rounded losses divided by ``n``, rounded once; nan for
+    no rows.
+
+    Raises
+    ------
+    ValueError
+        If an argument is None, the shapes do not fit, there is no class, a label is not a class, or ``out``
+        has another shape or cannot be written to.
+    TypeError
+        If a dtype is not one of the above, ``out`` has another dtype than ``logits``, or an array cannot be summed.
 
     Notes
     -----
     Special values: a nan loss makes the mean nan, an infinite one infinite.
 
-    Accuracy: that of :func:`softmax_cross_entropy_mean_and_grad`.
+    Accuracy: the mean is correctly rounded with respect to the rounded losses; the gradient is divided before its one
+    rounding.
 
     Source: the mean that PyTorch calls ``reduction="mean"``.
 

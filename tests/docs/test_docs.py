@@ -43,6 +43,18 @@ def test_every_public_function_has_an_example_and_its_sections():
                 assert section in doc, (name, section)
 
 
+def test_the_docstring_of_a_loss_stands_alone():
+    """It sends no reader to another one for its formula, shapes, special values, accuracy or errors."""
+    import logitloss
+
+    for name in logitloss.__all__:
+        if "cross_entropy" in name:
+            doc = getattr(logitloss, name).__doc__
+            assert not re.search(r"as above|as in :|(those|that) of\s+:func:|is that of :", doc, re.IGNORECASE), name
+            for topic in ("float16, bfloat16", "ValueError", "TypeError"):
+                assert topic in doc, (name, topic)
+
+
 def printed_blocks(blocks):
     """Python blocks, each with the output block behind it."""
     for (language, code), (after, output) in zip(blocks, [*blocks[1:], ("", "")], strict=True):
