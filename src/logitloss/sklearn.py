@@ -7,7 +7,6 @@ mistake at 36.04, and at 15.94 in float32. Labels, weights and what is said of t
 from __future__ import annotations
 
 import warnings
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
 
 from ._exact import ExactSum, weighted_mean, weighted_sums
+from ._intervals import clopper_pearson
 from ._numpy import sigmoid_cross_entropy_with_logits, softmax_cross_entropy_with_logits
 from .ufuncs import sigmoid_cross_entropy_grad
 
@@ -143,7 +143,8 @@ class ReliabilityDisplay(CalibrationDisplay):
     """How often predictions come true: :class:`sklearn.calibration.CalibrationDisplay` from logits, with bands.
 
     Make it with :meth:`from_estimator` or :meth:`from_predictions`. Bins, axes and legend are those of scikit-learn;
-    the band holds, for each bin, the shares of positives that its count is compatible with: Wilson's interval at 95 %.
+    the band holds, for each bin, the shares of positives that its count is compatible with: the interval of Clopper and
+    Pearson at 95 %.
 
     Parameters
     ----------
@@ -173,7 +174,7 @@ class ReliabilityDisplay(CalibrationDisplay):
         """Keep what :meth:`plot` draws."""
         super().__init__(prob_true, prob_pred, y_prob, estimator_name=estimator_name, pos_label=pos_label)
         self.counts = counts
-        self.interval = _wilson(prob_true, counts)
+        self.interval = np.stack(clopper_pearson(prob_true, counts))
 
     def plot(self, *, ax: Any = None, name: str | None = None, ref_line: bool = True, **kwargs: Any) -> Any:
         """Draw line and band on ``ax``, or on new axes; keyword arguments go to the line. Return self."""
@@ -222,11 +223,3 @@ class ReliabilityDisplay(CalibrationDisplay):
         counts = np.bincount(np.searchsorted(edges[1:-1], y_prob))
         display = cls(prob_true, prob_pred, y_prob, counts=counts[counts > 0], estimator_name=name, pos_label=pos_label)
         return display.plot(**kwargs)
-
-
-def _wilson(share: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """The ends of the 95 % score interval of a binomial share: E. B. Wilson, JASA 22, 1927."""
-    q = NormalDist().inv_cdf(0.975)
-    centre = share + q * q / (2 * n)
-    half = q * np.sqrt(share * (1 - share) / n + (q / (2 * n)) ** 2)
-    return np.clip(np.stack([centre - half, centre + half]) / (1 + q * q / n), 0, 1)

@@ -60,14 +60,17 @@ def test_import_adds_few_modules():
 # From the innermost ring to the outermost; a name stands for a module or for a package with all its modules.
 RINGS = [
     ["_core"],
-    ["_checks", "_chunks", "_dispatch", "_exact", "_formulas", "_numpy", "_threads", "ufuncs"],
+    ["_checks", "_chunks", "_dispatch", "_exact", "_formulas", "_intervals", "_numpy", "_threads", "ufuncs"],
     ["_array_api", "boosting", "dask", "jax", "keras", "sklearn", "tensorflow", "torch"],
     ["_sigmoid", "_softmax", "__init__"],
     ["__main__", "_scores", "_terminal", "accuracy", "bench", "cli", "evaluate"],
 ]
 RING_OF = {name: number for number, ring in enumerate(RINGS) for name in ring}
 ADAPTERS, COMMAND = 2, 4
-OF_A_FRAMEWORK = {"torch/_triton": {"torch", "triton"}}  # kernels on its tensors, imported by its adapter alone
+OF_A_FRAMEWORK = {
+    "torch/_triton": {"torch", "triton"},  # kernels on its tensors, imported by its adapter alone
+    "_intervals": {"scipy"},  # imported where scikit-learn or SciPy is there
+}
 
 
 def module_of(path, root):

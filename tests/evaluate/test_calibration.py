@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import logitloss
+from logitloss._intervals import clopper_pearson
 from logitloss.evaluate import State
-from logitloss.evaluate.calibration import POINT_ROWS, decompose, interval, points, recalibrate, weighted
+from logitloss.evaluate.calibration import POINT_ROWS, decompose, points, recalibrate, weighted
 
 stats = pytest.importorskip("scipy.stats")
 isotonic = pytest.importorskip("sklearn.isotonic")
@@ -152,7 +153,7 @@ def test_bins_that_weigh_nothing_are_left_out():
 @pytest.mark.parametrize("rows", [1, 2, 7, 100, 12_345])
 def test_the_interval_is_scipys(rows):
     hits = np.unique(np.array([0, 1, rows // 3, rows - 1, rows]))
-    low, high = interval(hits / rows, np.full(len(hits), rows))
+    low, high = clopper_pearson(hits / rows, np.full(len(hits), rows))
     for k, a, b in zip(hits.tolist(), low, high, strict=True):
         want = stats.binomtest(k, rows).proportion_ci(method="exact")
         assert (a, b) == pytest.approx((want.low, want.high), rel=1e-9)

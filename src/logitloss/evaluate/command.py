@@ -128,7 +128,7 @@ def warnings_of(result: Report | Comparison) -> Iterator[str]:
     if isinstance(result, Comparison):
         return
     if result.skipped:
-        yield f"{result.skipped} rows could not be scored and were left out"
+        yield f"{sum(result.skipped.values())} rows could not be scored and were left out"
     if result.zeros or result.ones:
         yield (
             f"{result.zeros} probabilities are exactly 0 and {result.ones} exactly 1; where the label differs, the "

@@ -47,7 +47,10 @@ class Pairing:
         mean, error = difference.mean_loss, difference.standard_error
         if not (math.isfinite(mine.mean_loss) and math.isfinite(other.mean_loss)):
             mean, error = mine.mean_loss - other.mean_loss, math.nan
-        return Difference(mine.rows, mine.weight, mine.mean_loss, other.mean_loss, mean, error)
+        return Difference(
+            *(mine.rows, mine.weight, mine.mean_loss, other.mean_loss, mean, error, False, None),
+            *(mine.rows, mine.rows - 1, 1.0),
+        )
 
 
 def _columns_of(batch: Batch, others: np.ndarray, rows: slice) -> list[np.ndarray]:

@@ -21,7 +21,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from scipy import special
 
-from logitloss.evaluate.calibration import Points, interval, points, recalibrate
+from logitloss._intervals import clopper_pearson
+from logitloss.evaluate.calibration import Points, points, recalibrate
 from logitloss.evaluate.display.table import cell
 from logitloss.evaluate.results import Bins, Group, Losses, Score
 
@@ -136,7 +137,7 @@ def worst(groups: Sequence[Group], overall: Score) -> Figure:
         loss.invert_yaxis()
         for axes in rest:
             observed = np.array([group.score.mean_label for group in groups])
-            low, high = interval(observed, np.array([group.score.rows for group in groups]))
+            low, high = clopper_pearson(observed, np.array([group.score.rows for group in groups]))
             axes.errorbar(observed, rows, xerr=[observed - low, high - observed], **_DOT)
             predicted = [group.score.mean_probability for group in groups]
             axes.plot(

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from logitloss.evaluate.calibration import Decomposition, Points, decompose, interval, points, weighted
+from logitloss._intervals import clopper_pearson
+from logitloss.evaluate.calibration import Decomposition, Points, decompose, points, weighted
 from logitloss.evaluate.display.ranking import ranked
 from logitloss.evaluate.results import Bins, Group, Report, Score
 
@@ -60,6 +61,6 @@ def _verdicts(scores: Sequence[Score]) -> list[str]:
     labels, predicted, rows = (
         np.array([getattr(score, name) for score in scores]) for name in ("mean_label", "mean_probability", "rows")
     )
-    low, high = interval(labels, rows)
+    low, high = clopper_pearson(labels, rows)
     known = ~np.isnan(labels)
     return np.select([known & (predicted < low), known & (predicted > high)], ["too low", "too high"], WITHIN).tolist()

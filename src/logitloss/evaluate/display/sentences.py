@@ -134,7 +134,7 @@ def independent_rows(found: Findings) -> str | None:
 @_in("skipped")
 def left_out(found: Findings) -> str | None:
     """Rows were skipped."""
-    skipped = found.report.skipped
+    skipped = sum(found.report.skipped.values())
     if not skipped:
         return None
     share = percent(skipped / (skipped + found.overall.rows))

@@ -42,7 +42,9 @@ class Partial:
             self.overall.bins(),
             self.overall.losses(),
             *(sources, logits, labels),
-            *(self.overall.counted(name) for name in ("skipped", "zeros", "ones")),
+            skipped={"invalid": skipped} if (skipped := self.overall.counted("skipped")) else {},
+            zeros=self.overall.counted("zeros"),
+            ones=self.overall.counted("ones"),
         )
 
     def to_arrow(self) -> pa.Table:

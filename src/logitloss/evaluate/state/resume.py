@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -69,7 +70,9 @@ class Run:
     def load(cls, path: Path) -> Run:
         """What a file holds; `InputError` if it is no file of this kind."""
         try:
-            with path.open("rb") as file:  # opened once: a run may put another in its place meanwhile
+            # Opened once: a run may put another in its place meanwhile. And by Arrow: one of its threads may hold the
+            # file a moment longer than its reader, and a file of Python's aborts the process if Python has ended.
+            with pa.OSFile(os.fspath(path)) as file:
                 table = pyarrow.parquet.read_table(file)
             if _METADATA not in (table.schema.metadata or {}):
                 raise InputError(f"{path}: is not a state that logitloss wrote, but other data; name another file")

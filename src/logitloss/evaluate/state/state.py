@@ -104,7 +104,7 @@ class State:
             for column in (weight, label, probability, loss)
         ]
         columns[-1][np.array(infinite, bool)] = np.inf
-        return Bins(edges[at], edges[at + 1], np.array(rows, np.int64), *columns)
+        return Bins(edges[at], edges[at + 1], np.array(rows, np.int64), np.array(rows, np.float64), *columns)
 
     def losses(self) -> Losses:
         """The number of rows in each interval of the loss, from the first occupied one to the last."""
