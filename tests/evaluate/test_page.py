@@ -384,7 +384,9 @@ def test_more_groups_than_a_page_holds(tmp_path):
 
 
 def test_what_was_left_out_is_said(usual):
-    text = page.fragment(replace(usual[0], skipped={"invalid": 1234}, zeros=2, ones=3, sources=("a", "b", "c", "d", "e")))
+    text = page.fragment(
+        replace(usual[0], skipped={"invalid": 1234}, zeros=2, ones=3, sources=("a", "b", "c", "d", "e"))
+    )
     assert "1,234 rows (29.1% of all) could not be scored and are left out." in text
     assert "5 given probabilities are exactly 0 or 1;" in text
     assert "a, b, c and 2 more" in text

@@ -51,7 +51,7 @@ def test_display(ax, predictions, strategy):
     assert got.counts @ got.prob_pred == pytest.approx(got.y_prob.sum(), rel=1e-12)
     for share, n, interval in zip(got.prob_true, got.counts, got.interval.T, strict=True):
         want = stats.binomtest(round(share * n), n).proportion_ci(0.95, method="exact")
-        np.testing.assert_allclose(interval, want, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(interval, want, rtol=1e-9, atol=1e-15)
     assert got.ax_ is ax
     assert (got.line_.get_xdata() == got.prob_pred).all()
     assert got.line_.get_label() == "overconfident"
