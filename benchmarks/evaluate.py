@@ -4,10 +4,10 @@
 
 The files are seeded, and hold the same float32 logits, bool labels, and a key of 10^5 values: one as PyArrow writes it
 if not told otherwise (Snappy, dictionaries where they help), one without either, as suits random numbers. Every
-contender runs in a process of its own, in turn within each round; imports are not timed. A line for each says its best
-and median seconds, the median ratios of its time to those of the reading and of logitloss in the same round, the most
-memory it held, and how far its mean is from the truth: the exact mean of the losses of the same logits in float64. The
-groups are scored in a file of a tenth the rows.
+implementation runs in a process of its own, in turn within each round; imports are not timed. A line for each says its
+best and median seconds, the median ratios of its time to those of the reading and of logitloss in the same round, the
+most memory it held, and how far its mean is from the truth: the exact mean of the losses of the same logits in
+float64. The groups are scored in a file of a tenth the rows.
 
 DuckDB is timed twice: for the mean loss alone, and for what a report of logitloss's holds: by bins the sums of labels
 and predictions, of losses and their squares, and the histogram of losses.
@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 
 CHUNK = 1 << 20
 RESULTS = Path(__file__).parent / "results" / "amd-epyc-2-cores" / "evaluate"
-COLUMNS = ["contender", "encoding", "rows", "best_s", "median_s"]
+COLUMNS = ["implementation", "encoding", "rows", "best_s", "median_s"]
 COLUMNS += ["ratio_to_reading", "ratio_to_logitloss", "peak_mib", "relative_error"]
 TIMED = """
 import json, re, sys, time
@@ -46,7 +46,7 @@ memory = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]
 print(json.dumps([seconds, mean, memory]))
 """
 READING, LOGITLOSS = "pyarrow, reading alone", "logitloss"
-CONTENDERS = {
+IMPLEMENTATIONS = {
     READING: (
         "import pyarrow.dataset as ds",
         """
@@ -133,14 +133,14 @@ def truth(path: Path) -> float:
 
 
 def run(path: Path, imports: str, body: str) -> tuple[float, float | None, float]:
-    """Seconds, mean and MiB of one contender in a process of its own."""
+    """Seconds, mean and MiB of one implementation in a process of its own."""
     code = TIMED.format(imports=imports, body=body)
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     return tuple(json.loads(done.stdout.splitlines()[-1]))
 
 
 def main() -> None:
-    """Run all contenders and write the table of results."""
+    """Run all implementations and write the table of results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000_000)
     parser.add_argument("--rounds", type=int, default=3)
@@ -155,9 +155,9 @@ def main() -> None:
 
     lines = []
     for encoding, file in files.items():
-        results = {name: [] for name in CONTENDERS}
+        results = {name: [] for name in IMPLEMENTATIONS}
         for _ in range(options.rounds):
-            for name, code in CONTENDERS.items():
+            for name, code in IMPLEMENTATIONS.items():
                 results[name].append(run(file, *code))
                 print(f"{encoding}, {name}: {results[name][-1][0]:.2f} s", file=sys.stderr)
         seconds = {name: [one[0] for one in of_rounds] for name, of_rounds in results.items()}

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from logitloss import _core
-from logitloss.bench import BenchError, Case, Plan, Row, contenders, run_plan
+from logitloss.bench import BenchError, Case, Plan, Row, implementations, run_plan
 from logitloss.bench.report import read_csv, write_csv, write_table
 from logitloss.bench.short import LARGE, SOFTMAX
 from logitloss.bench.short import SIGMOID as PEERS
@@ -44,7 +44,7 @@ SIZES = (
     *(Case(op, "float32", "hard", (10**power,)) for op in ("forward", "mean_and_grad") for power in range(1, 8)),
     *(Case(op, "float32", "hard", (10**8,), COMPILED) for op in ("forward", "mean_and_grad")),
 )
-ALL = tuple(one.name for one in contenders.CONTENDERS)
+ALL = tuple(one.name for one in implementations.IMPLEMENTATIONS)
 SPARSE = tuple(
     Case(op, "float32", "class", shape, ALL) for op in ("sparse_forward", "sparse_mean_and_grad") for shape in SOFTMAX
 )

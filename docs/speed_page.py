@@ -31,7 +31,7 @@ STYLES = {
     "TensorFlow XLA": ("#CC79A7", (0, (4, 2)), "P"),
     "jax.jit": ("#0072B2", (0, (4, 2)), "X"),
 }
-# What was aimed at: the largest ratio to the limit, float32, two threads.
+# What was aimed at: the largest ratio to the memory bound, float32, two threads.
 AIMS = {
     ("forward", LARGE): 1.6,
     ("mean", LARGE): 2.5,
@@ -81,24 +81,27 @@ def is_reduced(row: Row) -> bool:
 
 def aims(rows: list[Row]) -> str:
     """Return what was aimed at, what was measured, and the fastest peer."""
-    lines = ["| float32, 2 threads, ratio to the limit | aim | logitloss | | fastest peer |", "|---|---:|---:|---|---|"]
+    lines = [
+        "| float32, 2 threads, ratio to the memory bound | aim | logitloss | | fastest peer |",
+        "|---|---:|---:|---|---|",
+    ]
     for (op, size), aim in AIMS.items():
-        own = {row.contender: row for row in rows if is_main(row) and (row.op, row.size) == (op, size)}
+        own = {row.implementation: row for row in rows if is_main(row) and (row.op, row.size) == (op, size)}
         best = min((row for name, row in own.items() if is_peer(name)), key=lambda row: row.ratio)
         reached = own["logitloss"].ratio
         lines.append(
             f"| {OPS[op]}, {size} | {aim} | {reached:.2f} | {'reached' if reached <= aim else 'not reached'} "
-            f"| {best.contender} {best.ratio:.2f} |"
+            f"| {best.implementation} {best.ratio:.2f} |"
         )
     return "\n".join(lines) + "\n"
 
 
 def markdown(rows: Iterable[Row], chosen: Callable[[Row], bool]) -> str:
-    """Return the tables of the chosen rows, one under the other, each with its cases down and its contenders across.
+    """Return the tables of the chosen rows, one under the other, with cases down and implementations across.
 
     What matters most is on the left: a narrow screen cuts the rest off.
     """
-    first = ["limit", "logitloss", LEAD]
+    first = ["memory bound", "logitloss", LEAD]
     lines = []
     for table in tables([row for row in rows if chosen(row)]):
         body = sorted(table.body, key=lambda line: first.index(line[0]) if line[0] in first else len(first))
@@ -114,7 +117,7 @@ def markdown(rows: Iterable[Row], chosen: Callable[[Row], bool]) -> str:
 
 
 def plot(rows: list[Row], theme: str, path: Path) -> None:
-    """Draw time per element against the number of elements, the limit as a dotted line."""
+    """Draw time per element against the number of elements, the memory bound as a dotted line."""
     ink, faint = INK[theme], FAINT[theme]
     mpl.rcParams.update(
         {"svg.hashsalt": "logitloss", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11}
@@ -126,12 +129,12 @@ def plot(rows: list[Row], theme: str, path: Path) -> None:
         for row in rows:
             shown = (row.op, row.dtype, row.labels, row.threads) == (op, "float32", "hard", 2) and row.isa != "avx2"
             if shown and set(row.size[1:]) == {"0"}:
-                curves.setdefault(row.contender, []).append((int(row.size), row.ns_best))
+                curves.setdefault(row.implementation, []).append((int(row.size), row.ns_best))
         for name, (color, dashes, marker) in STYLES.items():
             if name in curves:
                 points = zip(*curves[name], strict=True)
                 axes.plot(*points, color=color, linestyle=dashes, marker=marker, markersize=4, label=name)
-        for name, dashes, width in (("limit", (0, (1, 1.5)), 2.0), ("logitloss", "solid", 2.8)):
+        for name, dashes, width in (("memory bound", (0, (1, 1.5)), 2.0), ("logitloss", "solid", 2.8)):
             axes.plot(*zip(*curves[name], strict=True), color=ink, linestyle=dashes, linewidth=width, label=name)
         axes.set(xscale="log", yscale="log", xlabel="elements", title=title)
         axes.spines[["top", "right"]].set_visible(False)

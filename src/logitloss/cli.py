@@ -90,10 +90,11 @@ def bench(
     ] = None,
     format: Annotated[Format, typer.Option(help="How to print the times.")] = Format.table,
 ) -> None:
-    """Time logitloss, every installed peer and the limit side by side, in about a minute.
+    """Time logitloss, every installed peer and the memory bound side by side, in about a minute.
 
-    The limit is a loop that reads and writes the same arrays with as many threads and computes nothing. Every result
-    is verified before it is timed. Ratios are to the limit of the same round. JSON and CSV give all digits.
+    The memory bound is a loop that reads and writes the same arrays with as many threads and computes nothing. Every
+    result is verified before it is timed. Ratios are to the memory bound of the same round. JSON and CSV give all
+    digits.
     """
     from logitloss.bench import BenchError, report, short
 

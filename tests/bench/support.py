@@ -3,7 +3,7 @@
 import pytest
 
 import logitloss
-from logitloss.bench import Case, contenders
+from logitloss.bench import Case, implementations
 from logitloss.bench.frameworks import Prepared
 
 SMALL = [
@@ -17,9 +17,9 @@ SMALL += [Case(op, "float32", "class", (30, 7)) for op in ("sparse_forward", "sp
 CASE = Case("forward", "float32", "hard", (500,))
 
 
-def contender(name):
+def implementation(name):
     """The implementation of this name, on one thread; without its package the test is skipped."""
-    one = next(one for one in contenders.CONTENDERS if one.name == name)
+    one = next(one for one in implementations.IMPLEMENTATIONS if one.name == name)
     if not one.installed():
         pytest.skip(f"{name} is not installed")
     return one.load(1)
@@ -30,7 +30,7 @@ def result(prepared):
 
 
 def loaded(name, function, version="1"):
-    return contenders.Loaded(name, version, lambda case, x, z: Prepared(lambda: (function(x, z),)))
+    return implementations.Loaded(name, version, lambda case, x, z: Prepared(lambda: (function(x, z),)))
 
 
 def right(x, z):

@@ -8,7 +8,7 @@ import pytest
 
 import logitloss
 from logitloss import bench
-from logitloss.bench import Case, Plan, cases, contenders, process
+from logitloss.bench import Case, Plan, cases, implementations, process
 
 from .. import ROOT
 from ..oracle import BFLOAT16
@@ -19,20 +19,20 @@ def test_what_is_missing_or_broken_is_left_out(monkeypatch):
     def no_library(threads):
         raise ImportError("libcudart.so.99")
 
-    missing = contenders.Contender("missing", ("no_such_module",), no_library)
-    unusable = contenders.Contender("unusable", ("numpy",), no_library)
-    monkeypatch.setattr(contenders, "CONTENDERS", (missing, unusable, contenders.CONTENDERS[1]))
+    missing = implementations.Implementation("missing", ("no_such_module",), no_library)
+    unusable = implementations.Implementation("unusable", ("numpy",), no_library)
+    monkeypatch.setattr(implementations, "IMPLEMENTATIONS", (missing, unusable, implementations.IMPLEMENTATIONS[1]))
     notes = []
-    assert [one.name for one in contenders.load(1, note=notes.append)] == ["NumPy formula"]
+    assert [one.name for one in implementations.load(1, note=notes.append)] == ["NumPy formula"]
     assert notes == ["unusable could not be imported: libcudart.so.99"]
-    assert [one.name for one in contenders.load(1, ("missing",))] == []
+    assert [one.name for one in implementations.load(1, ("missing",))] == []
 
 
-def test_names_in_plans_are_those_of_contenders():
+def test_names_in_plans_are_those_of_implementations():
     specification = importlib.util.spec_from_file_location("benchmarks_run", ROOT / "benchmarks" / "run.py")
     run = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(run)
-    known = {one.name for one in contenders.CONTENDERS}
+    known = {one.name for one in implementations.IMPLEMENTATIONS}
     plans = [*run.PLANS, Plan(1, bench.SHORT, 1.0)]
     assert {name for plan in plans for case in plan.cases for name in (*case.only, *plan.names)} <= known
     assert {case.op for plan in plans for case in plan.cases} == set(cases.OPS)
@@ -46,7 +46,11 @@ def test_short_runs_in_its_own_process():
     rows = process.run_plan(
         Plan(1, small, 0.0, isa=logitloss._core.isas()[0], names=names), lambda *values: heard.append(values)
     )
-    assert {(row.contender, row.threads) for row in rows} == {("limit", 1), ("logitloss", 1), ("NumPy formula", 1)}
+    assert {(row.implementation, row.threads) for row in rows} == {
+        ("memory bound", 1),
+        ("logitloss", 1),
+        ("NumPy formula", 1),
+    }
     assert {row.isa for row in rows} == {logitloss._core.isas()[0]}
     assert [what for what, share in heard if share == 0.5] == ["sparse_forward, float32, class labels, 30x7"]
     assert heard[-1] == ("done", 1.0)

@@ -6,14 +6,14 @@ import pytest
 from logitloss.bench import Case, WrongResult, cases
 
 from ..oracle import BFLOAT16
-from .support import SMALL, contender, result
+from .support import SMALL, implementation, result
 
 
 @pytest.mark.parametrize("case", SMALL, ids=str)
 @pytest.mark.parametrize("name", ["logitloss", "NumPy formula", "SciPy"])
 def test_right_results_pass(name, case):
     x, z = cases.draw(case)
-    prepared = contender(name)(case, x, z)
+    prepared = implementation(name)(case, x, z)
     if prepared is None:
         pytest.skip(f"{name} has no {case}")
     cases.verify(case, name, result(prepared), cases.expected(case, x, z))
@@ -23,14 +23,14 @@ def test_bfloat16_is_drawn_computed_and_checked():
     case = Case("mean_and_grad", "bfloat16", "soft", (1000,))
     x, z = cases.draw(case)
     assert x.dtype == z.dtype == BFLOAT16
-    cases.verify(case, "logitloss", result(contender("logitloss")(case, x, z)), cases.expected(case, x, z))
+    cases.verify(case, "logitloss", result(implementation("logitloss")(case, x, z)), cases.expected(case, x, z))
 
 
 @pytest.mark.parametrize("case", SMALL, ids=str)
 @pytest.mark.parametrize("mode", ["eager", "function", "XLA"])
 def test_the_results_of_logitloss_in_tensorflow_pass(mode, case):
     x, z = cases.draw(case)
-    prepared = contender(f"logitloss.tensorflow {mode}")(case, x, z)
+    prepared = implementation(f"logitloss.tensorflow {mode}")(case, x, z)
     cases.verify(case, "logitloss.tensorflow", result(prepared), cases.expected(case, x, z))
 
 
@@ -43,7 +43,7 @@ def test_the_results_of_logitloss_in_tensorflow_pass(mode, case):
 def test_the_results_of_frameworks_pass(name, case):
     x, z = cases.draw(case)
     try:
-        prepared = contender(name)(case, x, z)
+        prepared = implementation(name)(case, x, z)
     except RuntimeError as error:
         if "cannot be modified after initialization" not in str(error):
             raise
@@ -58,8 +58,8 @@ def test_the_results_of_frameworks_pass(name, case):
 def test_what_is_called_logitloss_is_logitloss(name, op):
     case = Case(op, "float32", "hard", (1000,))
     x, z = cases.draw(case)
-    own = result(contender("logitloss")(case, x, z))
-    for output, want in zip(result(contender(name)(case, x, z)), own, strict=True):
+    own = result(implementation("logitloss")(case, x, z))
+    for output, want in zip(result(implementation(name)(case, x, z)), own, strict=True):
         assert np.array_equal(np.float32(output), want)
 
 
@@ -67,7 +67,7 @@ def test_what_is_called_logitloss_is_logitloss(name, op):
 def test_wrong_results_do_not(case):
     x, z = cases.draw(case)
     want = cases.expected(case, x, z)
-    right = result(contender("logitloss")(case, x, z))
+    right = result(implementation("logitloss")(case, x, z))
     for number, output in enumerate(right):
         for wrong in (output * 1.05, output + 0.05, np.asarray(output) * np.nan, np.stack([output, output])):
             outputs = [*right[:number], wrong, *right[number + 1 :]]
@@ -79,7 +79,7 @@ def test_wrong_results_do_not(case):
     other = np.roll(other, 1) if case.labels == "class" else other
     if case.op != "call":  # the names of the arguments are the same for all labels
         with pytest.raises(WrongResult):
-            cases.verify(case, "someone", result(contender("logitloss")(case, x, other)), want)
+            cases.verify(case, "someone", result(implementation("logitloss")(case, x, other)), want)
 
 
 def test_the_definition_is_the_definition():

@@ -1,11 +1,11 @@
-"""Rounds are interleaved, short calls repeated, and the limit touches every array."""
+"""Rounds are interleaved, short calls repeated, and the memory bound touches every array."""
 
 import numpy as np
 import pytest
 
 import logitloss
 from logitloss import bench
-from logitloss.bench import Case, WrongResult, cases, contenders, engine, limit
+from logitloss.bench import Case, WrongResult, cases, engine, implementations, memory_bound
 
 from .support import CASE, SMALL, loaded, right
 
@@ -40,7 +40,7 @@ def test_measure_leaves_out_a_wrong_peer_and_says_so():
     def broken(x, z):
         raise OSError("no such device")
 
-    absent = contenders.Loaded("absent", "1", lambda case, x, z: None)
+    absent = implementations.Loaded("absent", "1", lambda case, x, z: None)
     peers = [
         loaded("logitloss", right, "9"),
         loaded("wrong", lambda x, z: right(x, 1 - z)),
@@ -49,7 +49,7 @@ def test_measure_leaves_out_a_wrong_peer_and_says_so():
     ]
     notes = []
     rows = bench.measure(CASE, [*peers, loaded("good", right)], 1, 0.0, notes.append)
-    assert [row.contender for row in rows] == ["limit", "logitloss", "good"]
+    assert [row.implementation for row in rows] == ["memory bound", "logitloss", "good"]
     assert [row.version for row in rows[1:]] == ["9", "1"]
     assert notes[0].startswith("wrong on forward, float32, hard labels, 500: output 0 is ")
     assert notes[0].endswith("so it was not timed.")
@@ -60,7 +60,7 @@ def test_measure_leaves_out_a_wrong_peer_and_says_so():
         assert row.rounds >= engine.LEAST
     assert rows[0].ratio == 1.0
     only = bench.measure(CASE._replace(only=("good",)), peers, 1, 0.0)
-    assert [row.contender for row in only] == ["limit"]
+    assert [row.implementation for row in only] == ["memory bound"]
 
 
 def test_measure_does_not_go_on_where_logitloss_is_wrong():
@@ -69,18 +69,18 @@ def test_measure_does_not_go_on_where_logitloss_is_wrong():
 
 
 @pytest.mark.parametrize("case", SMALL, ids=str)
-def test_the_limit_touches_every_array_of_the_case(case):
+def test_the_memory_bound_touches_every_array_of_the_case(case):
     x, z = cases.draw(case)
     with engine.ThreadPoolExecutor(2) as pool:
-        named = dict(limit.candidates(case, x, z, pool, 2))
+        named = dict(memory_bound.loops(case, x, z, pool, 2))
         for run in named.values():
             run()
     assert named
     assert all("1 thread" in name or case.op == "call" for name in named)  # so few elements pay for one thread
 
 
-def test_the_limit_copies_with_all_threads():
+def test_the_memory_bound_copies_with_all_threads():
     x = np.arange(200_000, dtype=np.float32)
     with engine.ThreadPoolExecutor(2) as pool:
-        named = dict(limit.candidates(Case("forward", "float32", "hard", x.shape), x, x, pool, 2))
+        named = dict(memory_bound.loops(Case("forward", "float32", "hard", x.shape), x, x, pool, 2))
     assert set(named) == {f"{loop}, {count}" for loop in ("copy", "add") for count in ("1 thread", "2 threads")}

@@ -1,10 +1,9 @@
-"""The benchmark behind ``logitloss bench`` and ``benchmarks/run.py``: verify, then time, rivals and limit side by side.
+"""The benchmark behind ``logitloss bench`` and ``benchmarks/run.py``: verify every implementation, then time them.
 
-Every contender gives its result first, and one that does not compute the loss of the definition is not timed. Then all
-of them run in turn, round after round, together with the *limit*: a loop that reads and writes the same arrays with as
-many threads and computes nothing worth the name. Ratios are of two times of one round, so a machine that is busy slows
-both. Each setting of threads and instruction set has a process of its own, which imports the frameworks; this package
-imports none.
+An implementation whose result is not the loss of the definition is not timed. The others run in turn, round after
+round, together with the *memory bound*: a loop that reads and writes the same arrays with as many threads and computes
+nothing. A ratio divides two times of one round, so a busy machine slows both. Each number of threads and each
+instruction set has a process of its own, which imports the frameworks; this package imports none.
 """
 
 from logitloss.bench.cases import Case, WrongResult

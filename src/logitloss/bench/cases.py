@@ -31,14 +31,14 @@ class Case(NamedTuple):
     shape: tuple[int, ...]
     """(elements,), or (rows, classes) for the sparse softmax."""
     only: tuple[str, ...] = ()
-    """Names of contenders; none means all."""
+    """Names of implementations; none means all."""
 
     def __str__(self) -> str:
         return f"{self.op}, {self.dtype}, {self.labels} labels, {size_of(self.shape)}"
 
 
 class WrongResult(RuntimeError):
-    """A contender's result is not the loss of the definition."""
+    """An implementation's result is not the loss of the definition."""
 
 
 class Expected(NamedTuple):

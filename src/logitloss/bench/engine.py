@@ -1,4 +1,4 @@
-"""Verify every contender of a case, then time all of them in interleaved rounds."""
+"""Verify every implementation of a case, then time all of them in interleaved rounds."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from logitloss import _core
-from logitloss.bench import limit
+from logitloss.bench import memory_bound
 from logitloss.bench.cases import Case, WrongResult, draw, expected, size_of, verify
-from logitloss.bench.contenders import Loaded
+from logitloss.bench.implementations import Loaded
 
 LEAST, MOST = 5, 25
 """Rounds of one case."""
@@ -27,7 +27,7 @@ PAUSE = 0.005
 
 
 class Row(NamedTuple):
-    """What one contender took in one case."""
+    """What one implementation took in one case."""
 
     op: str
     dtype: str
@@ -36,30 +36,30 @@ class Row(NamedTuple):
     threads: int
     isa: str
     """The instruction set that logitloss used; those of the peers are their own."""
-    contender: str
+    implementation: str
     ns_median: float
     """Nanoseconds per element, the median over the rounds."""
     ns_best: float
     ratio: float
-    """To the limit of the same round, the median over the rounds."""
+    """To the memory bound of the same round, the median over the rounds."""
     ratio_best: float
     """Of the best rounds of both."""
     rounds: int
     version: str
-    """Of the package; for the limit, the loop that was fastest."""
+    """Of the package; for the memory bound, the loop that was fastest."""
 
 
 def measure(
     case: Case, loaded: Iterable[Loaded], threads: int, seconds: float, note: Callable[[str], None] = lambda text: None
 ) -> list[Row]:
-    """Time the limit and all contenders that know this case.
+    """Time the memory bound and all implementations that know this case.
 
     Parameters
     ----------
     case : Case
         What to compute.
     loaded : iterable of Loaded
-        The contenders, see :func:`logitloss.bench.contenders.load`.
+        The implementations, see :func:`logitloss.bench.implementations.load`.
     threads : int
         How many threads all of them use; they have been told.
     seconds : float
@@ -70,7 +70,7 @@ def measure(
     Returns
     -------
     list of Row
-        The limit first, then the contenders in their order.
+        The memory bound first, then the implementations in their order.
 
     Raises
     ------
@@ -96,10 +96,10 @@ def measure(
             continue
         runs[name], versions[name] = prepared.run, version
     with ThreadPoolExecutor(threads) as pool:
-        limits = dict(limit.candidates(case, logits, labels, pool, threads))
-        times = interleave(limits | runs, seconds, repeat=math.prod(case.shape) < LARGE)
-    fastest = min(limits, key=lambda name: min(times[name]))
-    named = {"limit": (times[fastest], fastest), **{name: (times[name], versions[name]) for name in runs}}
+        bounds = dict(memory_bound.loops(case, logits, labels, pool, threads))
+        times = interleave(bounds | runs, seconds, repeat=math.prod(case.shape) < LARGE)
+    fastest = min(bounds, key=lambda name: min(times[name]))
+    named = {"memory bound": (times[fastest], fastest), **{name: (times[name], versions[name]) for name in runs}}
     elements = math.prod(case.shape)
     return [
         Row(

@@ -1,4 +1,4 @@
-"""The frameworks as contenders. Their tensors are made before the clock starts, and calls return when all is done."""
+"""The losses of the frameworks. Tensors are made before the clock starts, and a call returns when all is done."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ def torch(threads: int, compiled: bool, losses: Any = "torch.nn.functional", dev
 
     hessian = getattr(functional, "sigmoid_cross_entropy_grad_and_hess", formula)
 
-    def gradient(of: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
-        if compiled and not (own and of is sparse):  # one graph for both: faster than a compiled loss's backward
-            grad_and_value = torch.func.grad_and_value(of)
+    def gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+        if compiled and not (own and function is sparse):  # one graph for both: faster than a compiled loss's backward
+            grad_and_value = torch.func.grad_and_value(function)
             return graph(lambda x, z: grad_and_value(x, z)[::-1])
-        of = graph(of)
+        function = graph(function)
 
         def both(x: Any, z: Any) -> tuple[Any, Any]:
             x.grad = None
-            value = of(x.requires_grad_(), z)
+            value = function(x.requires_grad_(), z)
             value.backward()
             return value, x.grad
 
@@ -135,11 +135,11 @@ def tensorflow(threads: int, mode: str, own: bool = False) -> Prepare:
     def sparse(x: Any, y: Any) -> Any:
         return losses.sparse_softmax_cross_entropy_with_logits(labels=y, logits=x)
 
-    def gradient(of: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+    def gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
         def both(x: Any, z: Any) -> tuple[Any, Any]:
             with tf.GradientTape() as tape:
                 tape.watch(x)
-                value = tf.reduce_mean(of(x, z))
+                value = tf.reduce_mean(function(x, z))
             return value, tape.gradient(value, x)
 
         return both

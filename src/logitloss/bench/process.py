@@ -16,12 +16,12 @@ import tempfile
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from logitloss.bench import contenders
+from logitloss.bench import implementations
 from logitloss.bench.cases import Case, WrongResult
 from logitloss.bench.engine import Row, measure
 
 Progress = Callable[[str, float], None]
-"""Is told what is being done and the share of the work that is done."""
+"""Is told what is being done and the fraction of the work that is done."""
 
 
 class BenchError(RuntimeError):
@@ -38,11 +38,11 @@ class Plan(NamedTuple):
     isa: str = ""
     """An instruction set for LOGITLOSS_ISA; empty leaves it as it is."""
     names: tuple[str, ...] = ()
-    """Contenders to load; none means all that are installed."""
+    """Implementations to load; none means all that are installed."""
 
 
 def run_plan(
-    plan: Plan, progress: Progress = lambda what, share: None, note: Callable[[str], None] = lambda text: None
+    plan: Plan, progress: Progress = lambda task, fraction: None, note: Callable[[str], None] = lambda text: None
 ) -> list[Row]:
     """Run a plan in a process of its own and return its rows.
 
@@ -101,7 +101,7 @@ def environment(threads: int, isa: str) -> dict[str, str]:
     """Return the variables that give every library the same threads, and the processor even where there is a GPU."""
     variables = {"LOGITLOSS_NUM_THREADS": str(threads)} | ({"LOGITLOSS_ISA": isa} if isa else {})
     variables |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS"), str(threads))
-    variables["OPENBLAS_NUM_THREADS"] = "1"  # the shares of the limit are cut before they reach it
+    variables["OPENBLAS_NUM_THREADS"] = "1"  # the loops of the memory bound are split before they reach it
     variables |= {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1", "CUDA_VISIBLE_DEVICES": "-1"}
     variables |= {"TF_CPP_MIN_LOG_LEVEL": "3"}
     return os.environ | variables
@@ -130,9 +130,9 @@ def work(document: dict[str, Any], say: Callable[..., None]) -> None:
     cases = [Case(op, dtype, labels, tuple(shape), tuple(only)) for op, dtype, labels, shape, only in plan.cases]
     loaded = []
     say("progress", "importing what is installed", 0.0)
-    for one in contenders.load(plan.threads, tuple(plan.names), note=lambda text: say("note", text)):
-        loaded.append(one)
-        say("progress", f"imported {one.name}", 0.0)
+    for entry in implementations.load(plan.threads, tuple(plan.names), note=lambda text: say("note", text)):
+        loaded.append(entry)
+        say("progress", f"imported {entry.name}", 0.0)
     for done, case in enumerate(cases):
         say("progress", str(case), done / len(cases))
         try:

@@ -25,35 +25,35 @@ LEAD = "fastest peer / logitloss"
 
 
 class Table(NamedTuple):
-    """Contenders down, cases across."""
+    """Implementations down, cases across."""
 
     title: str
     head: list[tuple[str, ...]]
     """For each case: what is computed, the dtype and the labels, the size."""
     body: list[tuple[str, list[str]]]
-    """For each contender its cells."""
+    """For each implementation its cells."""
 
 
 def tables(rows: Sequence[Row]) -> Iterator[Table]:
     """Give a table for each family of cases, number of threads and instruction set.
 
-    A cell is the ratio to the limit of the same round, the median over the rounds; the limit's own is nanoseconds per
-    element. Small calls are in microseconds. The last line is how many times as long as logitloss the fastest peer
-    takes.
+    A cell is the ratio to the memory bound of the same round, the median over the rounds; its own row has nanoseconds
+    per element, and small calls are in microseconds. The last line is how many times as long as logitloss
+    the fastest peer takes.
     """
     for threads, isa in dict.fromkeys((row.threads, row.isa) for row in rows):
         for family, ops in FAMILIES.items():
             own = [row for row in rows if (row.threads, row.isa) == (threads, isa) and row.op in ops]
             if own:
-                what = "microseconds per call" if family == "small calls" else "ratio to the limit"
+                what = "microseconds per call" if family == "small calls" else "ratio to the memory bound"
                 counted = f"{threads} thread{'s' * (threads > 1)}"
                 yield _table(f"{family}, {counted}, logitloss on {isa}: {what}", own)
 
 
 def _table(title: str, rows: Sequence[Row]) -> Table:
     cases = list(dict.fromkeys(row[:4] for row in rows))
-    cells = {(row.contender, row[:4]): row for row in rows}
-    names = dict.fromkeys(row.contender for row in rows)
+    cells = {(row.implementation, row[:4]): row for row in rows}
+    names = dict.fromkeys(row.implementation for row in rows)
     body = [(name, [_cell(cells.get((name, case))) for case in cases]) for name in names]
     body.append((LEAD, [_lead(row for row in rows if row[:4] == case) for case in cases]))
     head = [(WORDS.get(op, op), f"{dtype}, {labels}", size) for op, dtype, labels, size in cases]
@@ -65,16 +65,16 @@ def _cell(row: Row | None) -> str:
         return ""
     if row.op == "call":
         return f"{row.ns_median * int(row.size) / 1000:.2f}"
-    return f"{row.ns_median:.3f} ns" if row.contender == "limit" else f"{row.ratio:.2f}"
+    return f"{row.ns_median:.3f} ns" if row.implementation == "memory bound" else f"{row.ratio:.2f}"
 
 
-def is_peer(contender: str) -> bool:
-    """Whether a contender is somebody else's: neither the limit nor logitloss, at home or in a framework."""
-    return contender != "limit" and not contender.startswith("logitloss")
+def is_peer(implementation: str) -> bool:
+    """Whether an implementation is a peer: neither the memory bound nor logitloss, alone or in a framework."""
+    return implementation != "memory bound" and not implementation.startswith("logitloss")
 
 
 def _lead(rows: Iterable[Row]) -> str:
-    ratios = {row.contender: row.ratio for row in rows}
+    ratios = {row.implementation: row.ratio for row in rows}
     own, peers = ratios.get("logitloss"), [ratio for name, ratio in ratios.items() if is_peer(name)]
     return f"{min(peers) / own:.2f}" if own and peers else ""
 
@@ -93,16 +93,16 @@ def write_table(rows: Sequence[Row], out: TextIO) -> None:
             shown.add_column("\n".join(lines), justify="right")
         for name, cells in table.body:
             style = "bold" if name == "logitloss" else None
-            shown.add_row(name, *cells, style=style, end_section=name in ("limit", table.body[-2][0]))
+            shown.add_row(name, *cells, style=style, end_section=name in ("memory bound", table.body[-2][0]))
         console.print(table.title, shown, sep="\n")
     out.write(f"{versions(rows)}\n")
 
 
 def versions(rows: Sequence[Row]) -> str:
-    """Return the contenders with their versions, in a sentence."""
-    named = dict.fromkeys(f"{row.contender} {row.version}" for row in rows if row.contender != "limit")
-    limits = dict.fromkeys(row.version for row in rows if row.contender == "limit")
-    return f"{', '.join(named)}. The limit is the fastest of several loops, here: {'; '.join(limits)}."
+    """Return the implementations with their versions, in a sentence."""
+    named = dict.fromkeys(f"{row.implementation} {row.version}" for row in rows if row.implementation != "memory bound")
+    bounds = dict.fromkeys(row.version for row in rows if row.implementation == "memory bound")
+    return f"{', '.join(named)}. The memory bound is the fastest of several loops, here: {'; '.join(bounds)}."
 
 
 def write_json(rows: Sequence[Row], out: TextIO) -> None:

@@ -24,7 +24,7 @@ SIGMOID = (
     "logitloss.jax, jit",
 )
 SIGMOID += ("jax.jit", "TensorFlow eager", "TensorFlow XLA", "logitloss.tensorflow eager", "logitloss.tensorflow XLA")
-"""All but SciPy, which takes a hundred times the limit."""
+"""All but SciPy, which takes a hundred times the memory bound."""
 
 CALLS = ("logitloss", "NumPy formula", "SciPy", "scikit-learn", "torch eager", "logitloss.jax, jit", "jax.jit")
 CALLS += ("TensorFlow eager",)
@@ -43,18 +43,18 @@ SHORT = (
 
 def short(
     threads: int | None = None,
-    progress: Callable[[str, float], None] = lambda what, share: None,
+    progress: Callable[[str, float], None] = lambda task, fraction: None,
     note: Callable[[str], None] = lambda text: None,
     cases: tuple[Case, ...] = SHORT,
 ) -> list[Row]:
-    """Measure logitloss and every installed peer beside the limit, all with as many threads as logitloss would use.
+    """Measure the memory bound, logitloss and every installed peer, all with as many threads as logitloss would use.
 
     Parameters
     ----------
     threads : int, optional
         The default is :func:`logitloss.get_num_threads`.
     progress : callable
-        Is told what is being done and the share of the work that is done.
+        Is told what is being done and the fraction of the work that is done.
     note : callable
         Is told which peer was left out of what, and why.
     cases : tuple of Case
@@ -63,6 +63,6 @@ def short(
     Returns
     -------
     list of Row
-        Case by case, the limit first.
+        Case by case, the memory bound first.
     """
     return run_plan(Plan(get_num_threads() if threads is None else threads, cases, seconds=0.5), progress, note)

@@ -1,6 +1,7 @@
 """logitloss and the peers that work on NumPy arrays, each by the fastest call that its documentation names.
 
-A contender is loaded only if it is installed. It is given a case and its arrays once, and returns the call to time.
+An implementation is loaded only if it is installed. It is given a case and its arrays once and returns the call to
+time.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from logitloss.bench.frameworks import Prepare, Prepared
 
 
 class Loaded(NamedTuple):
-    """A contender whose packages are imported."""
+    """An implementation whose packages are imported."""
 
     name: str
     version: str
     prepare: Prepare
 
 
-class Contender(NamedTuple):
+class Implementation(NamedTuple):
     """One way to compute the losses."""
 
     name: str
@@ -44,15 +45,15 @@ class Contender(NamedTuple):
 def load(
     threads: int, names: tuple[str, ...] = (), note: Callable[[str], None] = lambda text: None
 ) -> Iterator[Loaded]:
-    """Load the contenders that are installed, or those of them that are named; a note tells what cannot be imported."""
-    for one in CONTENDERS:
-        if (not names or one.name in names) and one.installed():
+    """Load the installed implementations, or those of them that are named; a note tells what cannot be imported."""
+    for implementation in IMPLEMENTATIONS:
+        if (not names or implementation.name in names) and implementation.installed():
             try:
-                prepare = one.load(threads)
+                prepare = implementation.load(threads)
             except ImportError as error:  # installed, but not for this machine, or without a part that it needs
-                note(f"{one.name} could not be imported: {error}")
+                note(f"{implementation.name} could not be imported: {error}")
                 continue
-            yield Loaded(one.name, importlib.import_module(one.modules[-1]).__version__, prepare)
+            yield Loaded(implementation.name, importlib.import_module(implementation.modules[-1]).__version__, prepare)
 
 
 def _load_logitloss(threads: int) -> Prepare:
@@ -64,14 +65,14 @@ def _load_logitloss(threads: int) -> Prepare:
             both = (out, np.ones_like(x))
             return Prepared(lambda: ufuncs.sigmoid_cross_entropy_grad_and_hess(x, z, out=both))
         return {
-            "forward": Prepared(lambda: ufuncs.sigmoid_cross_entropy(x, z, out=out), _alone),
-            "call": Prepared(lambda: logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=x), _alone),
-            "mean": Prepared(lambda: logitloss.sigmoid_cross_entropy_total(labels=z, logits=x).mean(), _alone),
+            "forward": Prepared(lambda: ufuncs.sigmoid_cross_entropy(x, z, out=out), _single),
+            "call": Prepared(lambda: logitloss.sigmoid_cross_entropy_with_logits(labels=z, logits=x), _single),
+            "mean": Prepared(lambda: logitloss.sigmoid_cross_entropy_total(labels=z, logits=x).mean(), _single),
             "mean_and_grad": Prepared(
                 lambda: logitloss.sigmoid_cross_entropy_mean_and_grad(labels=z, logits=x, out=out)
             ),
             "sparse_forward": Prepared(
-                lambda: logitloss.sparse_softmax_cross_entropy_with_logits(labels=z, logits=x), _alone
+                lambda: logitloss.sparse_softmax_cross_entropy_with_logits(labels=z, logits=x), _single
             ),
             "sparse_mean_and_grad": Prepared(
                 lambda: logitloss.sparse_softmax_cross_entropy_mean_and_grad(labels=z, logits=x, out=out)
@@ -122,7 +123,7 @@ def _load_scipy(threads: int) -> Prepare:
             gradient /= len(x)
             return mean, gradient
 
-        return Prepared(losses, _alone) if case.op == "sparse_forward" else Prepared(both)
+        return Prepared(losses, _single) if case.op == "sparse_forward" else Prepared(both)
 
     return prepare
 
@@ -136,9 +137,9 @@ def _elementwise(loss: Callable[..., np.ndarray], sigmoid: Callable[..., np.ndar
             return s - z, s * (x.dtype.type(1) - s)
 
         return {
-            "forward": Prepared(lambda: loss(x, z), _alone),
-            "call": Prepared(lambda: loss(x, z), _alone),
-            "mean": Prepared(lambda: loss(x, z).mean(), _alone),
+            "forward": Prepared(lambda: loss(x, z), _single),
+            "call": Prepared(lambda: loss(x, z), _single),
+            "mean": Prepared(lambda: loss(x, z).mean(), _single),
             "mean_and_grad": Prepared(lambda: (loss(x, z).mean(), (sigmoid(x) - z) / x.dtype.type(x.size))),
             "grad_and_hess": Prepared(hessian),
         }.get(case.op)
@@ -164,9 +165,9 @@ def _load_numexpr(threads: int) -> Prepare:
             return evaluate(f"sum({loss})") / x.size, evaluate("(one / (one + exp(-x)) - z) / n", out=out)
 
         return {
-            "forward": Prepared(lambda: evaluate(loss, out=out), _alone),
-            "call": Prepared(lambda: evaluate(loss), _alone),
-            "mean": Prepared(lambda: evaluate(f"sum({loss})") / x.size, _alone),
+            "forward": Prepared(lambda: evaluate(loss, out=out), _single),
+            "call": Prepared(lambda: evaluate(loss), _single),
+            "mean": Prepared(lambda: evaluate(f"sum({loss})") / x.size, _single),
             "mean_and_grad": Prepared(both),
         }.get(case.op)
 
@@ -189,9 +190,9 @@ def _load_sklearn(threads: int) -> Prepare:
             return half_binomial.loss(z, x, loss_out=a, n_threads=threads)
 
         return {
-            "forward": Prepared(losses, _alone),
-            "call": Prepared(lambda: half_binomial.loss(z, x), _alone),
-            "mean": Prepared(lambda: losses().mean(), _alone),
+            "forward": Prepared(losses, _single),
+            "call": Prepared(lambda: half_binomial.loss(z, x), _single),
+            "mean": Prepared(lambda: losses().mean(), _single),
             "mean_and_grad": Prepared(both),
             "grad_and_hess": Prepared(
                 lambda: half_binomial.gradient_hessian(z, x, gradient_out=a, hessian_out=b, n_threads=threads)
@@ -201,30 +202,32 @@ def _load_sklearn(threads: int) -> Prepare:
     return prepare
 
 
-def _alone(result: Any) -> tuple[Any]:
+def _single(result: Any) -> tuple[Any]:
     return (result,)
 
 
-CONTENDERS = (
-    Contender("logitloss", ("logitloss",), _load_logitloss),
-    Contender("NumPy formula", ("numpy",), _load_numpy),
-    Contender("numexpr", ("numexpr",), _load_numexpr),
-    Contender("SciPy", ("scipy",), _load_scipy),
-    Contender("scikit-learn", ("sklearn",), _load_sklearn),
-    Contender("logitloss.torch", ("logitloss", "torch"), _load_logitloss_for_torch),
-    Contender(
+IMPLEMENTATIONS = (
+    Implementation("logitloss", ("logitloss",), _load_logitloss),
+    Implementation("NumPy formula", ("numpy",), _load_numpy),
+    Implementation("numexpr", ("numexpr",), _load_numexpr),
+    Implementation("SciPy", ("scipy",), _load_scipy),
+    Implementation("scikit-learn", ("sklearn",), _load_sklearn),
+    Implementation("logitloss.torch", ("logitloss", "torch"), _load_logitloss_for_torch),
+    Implementation(
         "logitloss.torch, compile",
         ("logitloss", "torch"),
         lambda threads: _load_logitloss_for_torch(threads, compiled=True),
     ),
-    Contender("torch eager", ("torch",), lambda threads: frameworks.torch(threads, compiled=False)),
-    Contender("torch.compile", ("torch",), lambda threads: frameworks.torch(threads, compiled=True)),
-    Contender("logitloss.jax, jit", ("jax", "logitloss"), lambda threads: frameworks.jax(threads, "logitloss.jax")),
-    Contender("jax.jit", ("optax", "jax"), lambda threads: frameworks.jax(threads, "optax")),
-    Contender("TensorFlow eager", ("tensorflow",), lambda threads: frameworks.tensorflow(threads, "eager")),
-    Contender("TensorFlow XLA", ("tensorflow",), lambda threads: frameworks.tensorflow(threads, "XLA")),
+    Implementation("torch eager", ("torch",), lambda threads: frameworks.torch(threads, compiled=False)),
+    Implementation("torch.compile", ("torch",), lambda threads: frameworks.torch(threads, compiled=True)),
+    Implementation(
+        "logitloss.jax, jit", ("jax", "logitloss"), lambda threads: frameworks.jax(threads, "logitloss.jax")
+    ),
+    Implementation("jax.jit", ("optax", "jax"), lambda threads: frameworks.jax(threads, "optax")),
+    Implementation("TensorFlow eager", ("tensorflow",), lambda threads: frameworks.tensorflow(threads, "eager")),
+    Implementation("TensorFlow XLA", ("tensorflow",), lambda threads: frameworks.tensorflow(threads, "XLA")),
     *(
-        Contender(
+        Implementation(
             f"logitloss.tensorflow {mode}",
             ("tensorflow", "logitloss"),
             lambda threads, mode=mode: frameworks.tensorflow(threads, mode, own=True),

@@ -1,8 +1,8 @@
-"""The limit: what reading and writing the arrays of a case takes, with as many threads, and nothing computed.
+"""The memory bound: what reading and writing the arrays of a case takes, with as many threads, and nothing computed.
 
-Several loops of NumPy do it, each cut into as many shares as there are threads, since NumPy lets go of the
+Several loops of NumPy do it, each split into as many chunks as there are threads, since NumPy lets go of the
 interpreter's lock: adding two arrays, copying, dot products, maxima, logical sums. Which is fastest depends on the
-machine (a copy may bypass the caches on its way out), so all are timed and the fastest is the limit.
+machine (a copy may bypass the caches on its way out), so all are timed and the fastest is the memory bound.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 
 from logitloss.bench.cases import Case
 
-Share = Callable[[slice], object]
+Loop = Callable[[slice], object]
 
 
-def candidates(
+def loops(
     case: Case, logits: np.ndarray, labels: np.ndarray, pool: ThreadPoolExecutor, threads: int
 ) -> Iterator[tuple[str, Callable[[], object]]]:
     """Give each way to touch the memory of the case a name and a call."""
@@ -30,12 +30,12 @@ def candidates(
     writes = {"mean": 0, "sparse_forward": 0, "grad_and_hess": 2}.get(case.op, 1)
     reads = [x] if case.op.startswith("sparse") else [x, z]
     outputs = [np.ones_like(x) for _ in range(writes)]
-    for name, share in _shares(reads, outputs):
-        yield f"{name}, 1 thread", lambda share=share: share(slice(None))
+    for name, loop in _loops(reads, outputs):
+        yield f"{name}, 1 thread", lambda loop=loop: loop(slice(None))
         if threads > 1 and x.size >= 100_000:
-            cuts = [x.size * part // (threads * 1024) * 1024 for part in range(threads)]
-            slices = [slice(*cut) for cut in pairwise([*cuts, x.size])]
-            yield f"{name}, {threads} threads", lambda share=share, slices=slices: list(pool.map(share, slices))
+            starts = [x.size * part // (threads * 1024) * 1024 for part in range(threads)]
+            chunks = [slice(*ends) for ends in pairwise([*starts, x.size])]
+            yield f"{name}, {threads} threads", lambda loop=loop, chunks=chunks: list(pool.map(loop, chunks))
 
 
 def floor_of_a_call(logits: np.ndarray) -> tuple[str, Callable[[], object]]:
@@ -46,27 +46,27 @@ def floor_of_a_call(logits: np.ndarray) -> tuple[str, Callable[[], object]]:
     return "numpy.exp", lambda: np.exp(logits)
 
 
-def _shares(reads: list[np.ndarray], outputs: list[np.ndarray]) -> Iterator[tuple[str, Share]]:
+def _loops(reads: list[np.ndarray], outputs: list[np.ndarray]) -> Iterator[tuple[str, Loop]]:
     same = len({array.dtype.itemsize for array in reads}) == 1
     if outputs:
         copies = list(zip(outputs, reads[: len(outputs)] if same else [reads[0]] * len(outputs), strict=True))
         rest = reads[len(outputs) :] if same else reads[1:]
 
-        def copy(share: slice) -> None:
+        def copy(chunk: slice) -> None:
             for output, source in copies:
-                np.copyto(_bits(output)[share], _bits(source)[share])
+                np.copyto(_bits(output)[chunk], _bits(source)[chunk])
             for source in rest:
-                np.bitwise_or.reduce(_bits(source)[share])
+                np.bitwise_or.reduce(_bits(source)[chunk])
 
         yield "copy", copy
         if same and len(reads) == 2 and len(outputs) == 1:
             a, b, out = _bits(reads[0]), _bits(reads[1]), _bits(outputs[0])
-            yield "add", lambda share: np.add(a[share], b[share], out=out[share])
+            yield "add", lambda chunk: np.add(a[chunk], b[chunk], out=out[chunk])
         return
-    yield "or", lambda share: [np.bitwise_or.reduce(_bits(source)[share]) for source in reads]
-    yield "max", lambda share: [np.maximum.reduce(_bits(source)[share]) for source in reads]
+    yield "or", lambda chunk: [np.bitwise_or.reduce(_bits(source)[chunk]) for source in reads]
+    yield "max", lambda chunk: [np.maximum.reduce(_bits(source)[chunk]) for source in reads]
     if same and reads[0].dtype.kind == "f" and reads[0].dtype.itemsize >= 4:
-        yield "dot", lambda share: np.dot(reads[0][share], reads[-1][share])
+        yield "dot", lambda chunk: np.dot(reads[0][chunk], reads[-1][chunk])
 
 
 def _bits(array: np.ndarray) -> np.ndarray:
