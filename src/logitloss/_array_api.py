@@ -126,17 +126,17 @@ class _Operations:
         return _beside(_namespace(self._like).arange(stop), self._like)
 
 
-def _wide(arrays: tuple[Any, ...], *formulas: Callable[..., Any]) -> list[Any]:
+def _in_float64(arrays: tuple[Any, ...], *formulas: Callable[..., Any]) -> list[Any]:
     """The formulas of the arrays in float64; what they select away may overflow."""
     xp = _Operations(arrays[0])
-    wide = [xp.asarray(a, dtype=xp.float64) for a in arrays]
+    promoted = [xp.asarray(a, dtype=xp.float64) for a in arrays]
     with np.errstate(all="ignore"):
-        return [formula(xp, *wide) for formula in formulas]
+        return [formula(xp, *promoted) for formula in formulas]
 
 
 def _results(arrays: tuple[Any, ...], *formulas: Callable[..., Any]) -> tuple[Any, ...]:
     """The formulas of the arrays, rounded to the dtype of the first of them."""
-    return tuple(_rounded(arrays[0], values) for values in _wide(arrays, *formulas))
+    return tuple(_rounded(arrays[0], values) for values in _in_float64(arrays, *formulas))
 
 
 def _rounded(x: Any, values: Any) -> Any:
@@ -149,7 +149,7 @@ def _mean_and_grad(
 ) -> tuple[Any, Any]:
     """Return the mean loss, an array of rank 0 in float64, as the namespace sums, and the gradient of it."""
     _checks.no_out(out, "arrays other than NumPy's")
-    losses, slopes = _wide(arrays, loss, gradient)
+    losses, slopes = _in_float64(arrays, loss, gradient)
     return _namespace(losses).mean(losses), _rounded(arrays[0], slopes / max(losses.size, 1))
 
 

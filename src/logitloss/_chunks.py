@@ -1,4 +1,4 @@
-"""Large arrays in pieces: Python answers Ctrl-C between two calls of the core, never inside one."""
+"""Large arrays in chunks: Python answers Ctrl-C between two calls of the core, never inside one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _core, _threads
 
-# Elements for each thread: about a tenth of a second, and so many that the cuts cost nothing. Without fused
+# Elements for each thread: about a tenth of a second, and so many that chunks cost nothing. Without fused
 # multiply-add an element takes twenty times as long.
 _LARGEST = 1 << (22 if _core.isa() == "baseline" else 25)
 
@@ -20,7 +20,7 @@ def elementwise(ufunc: np.ufunc, *inputs: Any) -> Any:
         return ufunc(*inputs)
     logits = inputs[0]
     outputs = [_empty(logits, logits.shape) for _ in range(ufunc.nout)]
-    for parts, results in cut([np.broadcast_to(a, logits.shape) for a in inputs], outputs):
+    for parts, results in chunks([np.broadcast_to(a, logits.shape) for a in inputs], outputs):
         ufunc(*parts, out=tuple(results))
     return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
@@ -33,21 +33,21 @@ def rows(ufunc: np.ufunc, axes: list, logits: Any, labels: Any, *divisor: float,
     loss = _empty(logits, inputs[0].shape[:-1])
     gradient = [] if ufunc.nout == 1 else [_empty(logits, logits.shape) if out is None else out]
     outputs = [loss, *(np.moveaxis(array, axes[-1], [-1]) for array in gradient)]
-    for parts, results in cut(inputs, outputs, logits.ndim - 1):
+    for parts, results in chunks(inputs, outputs, logits.ndim - 1):
         ufunc(*parts, *divisor, out=tuple(results))
     return (loss, *gradient) if gradient else loss
 
 
-def cut(
+def chunks(
     inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray] = (), rank: int | None = None
 ) -> Iterable[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]]:
-    """Return views of the same part of all arrays, one part after the other; of small arrays, all at once.
+    """Return views of the same chunk of all arrays, one chunk after the other; small arrays are one chunk.
 
-    Their first ``rank`` axes, by default all, have the same lengths, and one of these is cut.
+    Their first ``rank`` axes, by default all, have the same lengths, and one of these axes is split.
     """
     if not _large(inputs) or rank == 0:
         return ((inputs, outputs),)
-    # A later piece would read what an earlier one has written, unless the output lies where the input does.
+    # A later chunk would read what an earlier chunk has written, unless the output lies where the input does.
     inputs = [a.copy() if any(_overlap(a, o) for o in outputs) else a for a in inputs]
     shape = inputs[0].shape[:rank]
     axis = shape.index(max(shape))
@@ -57,7 +57,7 @@ def cut(
 
 
 def _large(arrays: Sequence[Any]) -> bool:
-    """Whether these are to be cut: arrays of other kinds than NumPy's see to themselves."""
+    """Whether these are split: arrays of other kinds than NumPy's see to themselves."""
     size = arrays[0].size
     return (
         size > _LARGEST
@@ -70,6 +70,6 @@ def _empty(logits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.empty_like(logits, dtype=logits.dtype.newbyteorder("="), shape=shape)
 
 
-def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
-    same_place = one.ctypes.data == other.ctypes.data and one.strides == other.strides
-    return not same_place and np.may_share_memory(one, other)
+def _overlap(source: np.ndarray, output: np.ndarray) -> bool:
+    same_address = source.ctypes.data == output.ctypes.data and source.strides == output.strides
+    return not same_address and np.may_share_memory(source, output)

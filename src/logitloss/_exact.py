@@ -77,7 +77,7 @@ class ExactSum:
         TypeError
             For any other dtype. Nothing is added.
         """
-        sums = [(part.size, _core.exact_sum(part)) for (part,), _ in _chunks.cut([_checks.summable(values)])]
+        sums = [(part.size, _core.exact_sum(part)) for (part,), _ in _chunks.chunks([_checks.summable(values)])]
         for size, state in sums:  # all or none: an interrupted call has added nothing
             self._add(size, state)
         return self

@@ -74,7 +74,7 @@ def softmax_parts(xp: Any, x: Any, first: Any = None) -> tuple[Any, Any, Any, An
     """What the formulas of a row share: d and e of each class, R, and which classes lead.
 
     R is the sum over the others, so that none of its digits are lost where one class leads alone. A row of two infinite
-    logits or of no class makes nan. Where these operations are themselves differentiated, ``first`` is the largest
+    logits or without classes makes nan. Where these operations are themselves differentiated, ``first`` is the largest
     logit and which class has it, one class alone: the others of a tie keep their derivatives.
     """
     infinity, zero, one = float("inf"), xp.zeros_like(x), xp.zeros_like(x) + 1
@@ -119,7 +119,7 @@ def _hot(xp: Any, y: Any, like: Any) -> tuple[Any, Any]:
 
 
 def one_hot(xp: Any, y: Any, like: Any) -> Any:
-    """The distributions of class indices y, of the shape of ``like``; nan where the index is no class."""
+    """The distributions of class indices y, of the shape of ``like``; nan where the index is not a class."""
     (hot, known), zero = _hot(xp, y, like), xp.zeros_like(like)
     return xp.where(hot, zero + 1, xp.where(known, zero, zero * float("nan")))
 

@@ -107,7 +107,7 @@ def sparse_softmax_cross_entropy_mean_and_grad(
 def _total(labels: np.ndarray, logits: np.ndarray, *gradient: np.ndarray) -> ExactSum:
     """The sum of the losses; ``gradient`` takes that of the mean."""
     total, divisor = ExactSum(), float(logits.size)
-    for (x, z), slope in _chunks.cut((logits, labels), gradient):
+    for (x, z), slope in _chunks.chunks((logits, labels), gradient):
         total._add(x.size, _core.sigmoid_cross_entropy_total(x, z, slope[0] if slope else None, divisor))
     return total
 

@@ -1,8 +1,8 @@
 """The sigmoid cross entropy as objective and evaluation metric of XGBoost, LightGBM and CatBoost.
 
 Models trained with an objective of one's own predict raw margins, the logits, not probabilities. Each class here has
-the methods that its host asks for; none imports it. For a margin ``x`` with label ``z``, the weight ``s`` of its sample
-and ``w = pos_weight``::
+the methods that its library asks for; none imports it. For a margin ``x`` with label ``z``, the weight ``s`` of its
+sample and ``w = pos_weight``::
 
     loss     = s * (w * z * -log(p) + (1 - z) * -log(1 - p)),   p = sigmoid(x)
     gradient = s * (w * z * (p - 1) + (1 - z) * p)
@@ -25,13 +25,13 @@ from ._numpy import sigmoid_cross_entropy_grad_and_hess, weighted_cross_entropy_
 __all__ = ["NOT_COUNTED", "CatBoostLoss", "LightGBMLoss", "XGBoostLoss"]
 
 NOT_COUNTED = -9.0
-"""What stands for nan in the labels of a host, where XGBoost and CatBoost refuse nan and LightGBM reads it as 0."""
+"""What stands for nan in the labels of a library, where XGBoost and CatBoost refuse nan and LightGBM reads it as 0."""
 
 _NAME = "sigmoid_cross_entropy"
 
 
 class _Loss:
-    """What the hosts have in common.
+    """What the libraries have in common.
 
     Parameters
     ----------
@@ -217,5 +217,5 @@ def _unpacked(labels: Any, margins: Any, weight: Any) -> tuple[np.ndarray, np.nd
 
 
 def _selected(counted: np.ndarray, values: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """The values of what is counted, else 0, as hosts keep them."""
+    """The values of what is counted, else 0, as the libraries keep them."""
     return np.where(counted, values, 0).astype(like.dtype)

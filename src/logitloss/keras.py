@@ -129,7 +129,7 @@ def sparse_categorical_crossentropy(
     Raises
     ------
     ValueError
-        As in :func:`binary_crossentropy`, or for a label that is no class; in compiled code the loss is nan instead.
+        As in :func:`binary_crossentropy`, or for a label that is not a class; in compiled code the loss is nan instead.
 
     Notes
     -----
@@ -180,7 +180,7 @@ class _FromLogits(keras.losses.Loss):
 
 @_registered
 class BinaryCrossentropy(_FromLogits):
-    """:func:`binary_crossentropy` as a loss for ``model.compile``, in the place of Keras's with ``from_logits=True``.
+    """:func:`binary_crossentropy` as a loss for ``model.compile``, to replace Keras's with ``from_logits=True``.
 
     The arguments are those of :class:`keras.losses.BinaryCrossentropy`. With ``reduction="sum_over_batch_size"`` the
     loss is the sum of the weighted losses over their number; the sum of the weights is not the denominator.

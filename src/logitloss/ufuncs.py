@@ -14,7 +14,7 @@ dtype of the logits. Formulas, special values and accuracy are those of the func
 ================================================  =================================
 
 The softmax losses are generalised ufuncs over the last axis, with ``axis=`` for another; their gradients have the shape
-of the logits. A sparse label that is no class gives nan.
+of the logits. A sparse label that is not a class gives nan.
 
 ======================================================  ==============================
 ``softmax_cross_entropy(x, z)``                         ``(n),(n)->()``

@@ -27,7 +27,7 @@ LAYOUTS = {
 def small_chunks(monkeypatch):
     """Make the chunks as small as a hundred elements, and count them."""
     seen = []
-    whole = _chunks.cut
+    whole = _chunks.chunks
 
     def counted(*arguments):
         for part in whole(*arguments):
@@ -36,7 +36,7 @@ def small_chunks(monkeypatch):
 
     def make_small():
         monkeypatch.setattr(_chunks, "_LARGEST", 100)
-        monkeypatch.setattr(_chunks, "cut", counted)
+        monkeypatch.setattr(_chunks, "chunks", counted)
         return seen
 
     before = logitloss.get_num_threads()

@@ -14,7 +14,7 @@ from .. import ROOT
 from ..oracle import bits
 
 README = (ROOT / "README.md").read_text()
-HOST_PAGES = sorted((ROOT / "docs" / "frameworks").glob("*.md"))
+FRAMEWORK_PAGES = sorted((ROOT / "docs" / "frameworks").glob("*.md"))
 
 
 def blocks_of(text):
@@ -76,9 +76,9 @@ def test_readme_python(code, output):
 
 
 @pytest.mark.filterwarnings("ignore:Failed to import numba", "ignore:Can't optimze method")  # CatBoost's
-@pytest.mark.parametrize("page", HOST_PAGES, ids=lambda page: page.stem)
-def test_host_pages(page):
-    """A page's Python blocks in their order, as one session; a host that is missing ends it."""
+@pytest.mark.parametrize("page", FRAMEWORK_PAGES, ids=lambda page: page.stem)
+def test_framework_pages(page):
+    """A page's Python blocks in their order, as one session; a missing framework ends it."""
     names = {}
     for code, output in (block.values for block in printed_blocks(blocks_of(page.read_text()))):
         try:

@@ -23,7 +23,7 @@ def write_table(rows: Sequence[Row], out: TextIO) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(file=out, width=10_000)  # a witness cut to fit the terminal is none
+    console = Console(file=out, width=10_000)  # a witness must not be cut to fit the terminal
     for (operation, dtype), of_dtype in groupby(rows, attrgetter("operation", "dtype")):
         name = dtype if operation == "sigmoid" else f"{operation}, {dtype}"
         table = Table(title=f"{name}: largest error in units in the last place", box=box.HORIZONTALS)

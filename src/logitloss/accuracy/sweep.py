@@ -113,14 +113,14 @@ def _load(
     implementations: Iterable[peers.Implementation], progress: Callable[[str, float], None]
 ) -> list[tuple[peers.Implementation, str, Run]]:
     loaded = []
-    for one in implementations:
-        if one.installed():
-            progress(f"importing {one.name}", 0.0)
+    for implementation in implementations:
+        if implementation.installed():
+            progress(f"importing {implementation.name}", 0.0)
             try:
-                run = one.load()
+                run = implementation.load()
             except ImportError:  # installed, but not for this machine, or without a part that it needs
                 continue
-            loaded.append((one, one.version(), run))
+            loaded.append((implementation, implementation.version(), run))
     return loaded
 
 

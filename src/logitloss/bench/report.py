@@ -85,7 +85,7 @@ def write_table(rows: Sequence[Row], out: TextIO) -> None:
     from rich.console import Console
     from rich.table import Table as RichTable
 
-    console = Console(file=out, width=10_000)  # a table that is cut to fit the terminal is none
+    console = Console(file=out, width=10_000)  # a table must not be cut to fit the terminal
     for table in tables(rows):
         shown = RichTable(box=box.HORIZONTALS)
         shown.add_column("")
