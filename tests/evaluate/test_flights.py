@@ -41,6 +41,7 @@ def test_the_file(flights):
         "carrier": "string",
         "origin": "string",
         "month": "int8",
+        "day": "date32[day]",
         "logit": "float",
         "late": "bool",
     }
@@ -48,6 +49,8 @@ def test_the_file(flights):
     assert flights["late"].to_numpy().sum() == 77_630
     assert len(flights["carrier"].unique()) == 16
     assert sorted(flights["month"].unique().to_pylist()) == list(range(1, 13))
+    assert len(flights["day"].unique()) == 365
+    assert [day.month for day in flights["day"].to_pylist()] == flights["month"].to_pylist()
 
 
 def test_the_scores(flights):
