@@ -85,10 +85,6 @@ struct SoftmaxRow {
   double m, min_logit, z_over_sum, others_over_sum, dominant, labels;
 };
 
-// The instruction set in use; all of them that this processor runs, the best one last.
-const char* isa();
-std::size_t isas(const char* const** names);
-
 int num_threads();
 void set_num_threads(int n);
 

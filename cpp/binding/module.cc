@@ -2,19 +2,18 @@
 
 #define LOGITLOSS_IMPORTS_NUMPY
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <algorithm>
-#include <initializer_list>
-#include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "logitloss.h"
-#include "numpy_api.h"
-#include "sums/histogram.h"
+#include "objects.h"
+#include "runtime/cpuid.h"
+#include "runtime/instruction_set.h"
+#include "sums.h"
 #include "tensors.h"
 #include "xla_ffi.h"
 
@@ -22,57 +21,12 @@ namespace nb = nanobind;
 
 namespace {
 
+using logitloss::as_array;
+using logitloss::for_each_run;
 using logitloss::Task;
+using logitloss::to_python;
 using logitloss::Type;
-
-// The limbs of a sum as little-endian two's complement bytes of a number in units of 2^-1074, and the three counts.
-nb::tuple finish(logitloss::ExactSum& sum) {
-  sum.carry();
-  unsigned char bytes[4 * logitloss::ExactSum::limbs];
-  for (int i = 0; i < logitloss::ExactSum::limbs; ++i)
-    for (int k = 0; k < 4; ++k) bytes[4 * i + k] = static_cast<unsigned char>(sum.limb[i] >> (8 * k));
-  return nb::make_tuple(nb::bytes(bytes, sizeof bytes), sum.nan, sum.positive_infinity, sum.negative_infinity);
-}
-
-PyArrayObject* as_array(nb::handle object) {
-  if (!PyArray_Check(object.ptr())) throw nb::type_error("expected a NumPy array");
-  return reinterpret_cast<PyArrayObject*>(object.ptr());
-}
-
-logitloss::Type type_of(PyArrayObject* array) {
-  logitloss::Type type;
-  if (!logitloss::type_of(array, type)) throw nb::type_error("no kernel for this dtype");
-  return type;
-}
-
-// Calls body(pointers, strides, n) for runs of native, aligned elements of the arrays, the GIL released.
-template <class Body>
-void for_each_run(std::vector<PyArrayObject*> arrays, bool last_is_output, const Body& body) {
-  const int count = static_cast<int>(arrays.size());
-  std::vector<npy_uint32> flags(count, NPY_ITER_READONLY | NPY_ITER_ALIGNED | NPY_ITER_NBO);
-  if (last_is_output) flags.back() = NPY_ITER_WRITEONLY | NPY_ITER_ALIGNED | NPY_ITER_NBO;
-  for (npy_uint32& flag : flags) flag |= NPY_ITER_OVERLAP_ASSUME_ELEMENTWISE;
-  const auto deallocate = [](NpyIter* one) { NpyIter_Deallocate(one); };  // writes back what was buffered
-  std::unique_ptr<NpyIter, decltype(deallocate)> iterator(
-      NpyIter_MultiNew(count, arrays.data(),
-                       NPY_ITER_EXTERNAL_LOOP | NPY_ITER_BUFFERED | NPY_ITER_GROWINNER | NPY_ITER_ZEROSIZE_OK |
-                           NPY_ITER_COPY_IF_OVERLAP,
-                       NPY_KEEPORDER, NPY_EQUIV_CASTING, flags.data(), nullptr),
-      deallocate);
-  if (!iterator) throw nb::python_error();
-  NpyIter_IterNextFunc* advance = NpyIter_GetIterNext(iterator.get(), nullptr);
-  if (advance && NpyIter_GetIterSize(iterator.get()) > 0) {
-    char** pointers = NpyIter_GetDataPtrArray(iterator.get());
-    const npy_intp* strides = NpyIter_GetInnerStrideArray(iterator.get());
-    const npy_intp* size = NpyIter_GetInnerLoopSizePtr(iterator.get());
-    std::optional<nb::gil_scoped_release> released;
-    if (!NpyIter_IterationNeedsAPI(iterator.get())) released.emplace();
-    do body(pointers, strides, static_cast<std::size_t>(*size));
-    while (advance(iterator.get()));
-  }
-  iterator.reset();
-  if (PyErr_Occurred()) throw nb::python_error();
-}
+using logitloss::type_of;
 
 // The exact sum of the losses; with `gradient`, also the gradient divided by `divisor`, in the same pass.
 nb::tuple sigmoid_cross_entropy_total(nb::handle logits, nb::handle labels, nb::handle gradient, double divisor) {
@@ -91,12 +45,13 @@ nb::tuple sigmoid_cross_entropy_total(nb::handle logits, nb::handle labels, nb::
     if (with_gradient) task.gradient = {pointers[2], strides[2]};
     logitloss::run(task, n);
   });
-  return finish(total);
+  return to_python(total);
 }
 
-// The losses of two plain arrays of one shape, and None for anything else, checks included: that is the ufunc's work.
-// Few elements take less time than a ufunc needs to find its loop; many take so long that Python cuts them in pieces.
-nb::object sigmoid_cross_entropy_of_plain(nb::handle logits, nb::handle labels) {
+// The losses of two contiguous NumPy arrays of equal shape, and None for anything else, which the ufunc checks and
+// computes. A small call takes less time than a ufunc needs to find its loop; a large one goes to Python, which
+// processes it in chunks.
+nb::object sigmoid_cross_entropy_fast(nb::handle logits, nb::handle labels) {
   if (!PyArray_CheckExact(logits.ptr()) || !PyArray_CheckExact(labels.ptr())) return nb::none();
   auto *x = reinterpret_cast<PyArrayObject*>(logits.ptr()), *z = reinterpret_cast<PyArrayObject*>(labels.ptr());
   Task task;
@@ -126,71 +81,7 @@ nb::tuple exact_sum(nb::handle values) {
   for_each_run({array}, false, [&](char** pointers, const npy_intp* strides, std::size_t n) {
     logitloss::add(type, {pointers[0], strides[0]}, n, total);
   });
-  return finish(total);
-}
-
-// The data of a contiguous array of n elements of one of the types, null for none.
-const void* data_of(PyArrayObject* array, npy_intp n, std::initializer_list<Type> types) {
-  if (!PyArray_ISCARRAY_RO(array) || PyArray_SIZE(array) != n ||
-      std::find(types.begin(), types.end(), type_of(array)) == types.end())
-    throw nb::type_error("expected contiguous arrays of one length and of these types");
-  return PyArray_DATA(array);
-}
-
-// Adds rows to a tally: logits float32 or float64, labels bool or float64, weights float64 or None.
-void tally(logitloss::Tally& to, nb::handle logits, nb::handle labels, nb::handle weights) {
-  PyArrayObject *xs = as_array(logits), *zs = as_array(labels);
-  const npy_intp n = PyArray_SIZE(xs);
-  const void *x = data_of(xs, n, {Type::f32, Type::f64}), *z = data_of(zs, n, {Type::boolean, Type::f64});
-  const auto* w = static_cast<const double*>(weights.is_none() ? nullptr : data_of(as_array(weights), n, {Type::f64}));
-  const bool hard = type_of(zs) == Type::boolean, narrow = type_of(xs) == Type::f32;
-  const nb::gil_scoped_release released;
-  const auto run = [&](const auto* floats) {
-    if (hard)
-      to.add(floats, static_cast<const std::uint8_t*>(z), w, n);
-    else
-      to.add(floats, static_cast<const double*>(z), w, n);
-  };
-  narrow ? run(static_cast<const float*>(x)) : run(static_cast<const double*>(x));
-}
-
-// What a tally holds: for each cell with rows its number, the rows, and the sums of weights, labels, losses and
-// residuals; the numbers of losses by interval; and the three sums of squares.
-nb::tuple finish_tally(logitloss::Tally& tally) {
-  nb::list cells, losses;
-  for (int i = 0; i < 2 * logitloss::Tally::intervals; ++i) {
-    const logitloss::Tally::Cell& cell = tally.cells[i];
-    if (!cell.rows) continue;
-    nb::list sums;
-    for (const logitloss::CellSum* one : {&cell.weight, &cell.label, &cell.loss, &cell.residual}) {
-      logitloss::ExactSum sum = one->total();
-      sums.append(finish(sum));
-    }
-    cells.append(nb::make_tuple(i, cell.rows, sums));
-  }
-  for (const std::int64_t count : tally.losses) losses.append(count);
-  return nb::make_tuple(cells, losses, finish(tally.loss2), finish(tally.weight2), finish(tally.weight2_loss));
-}
-
-// Adds rows to groups: the number of each row's group as int32, and its values as a row of float64.
-void add_to_groups(logitloss::GroupSums& to, nb::handle groups, nb::handle values) {
-  PyArrayObject *numbers = as_array(groups), *rows = as_array(values);
-  const npy_intp n = PyArray_SIZE(numbers);
-  const auto* g = static_cast<const std::int32_t*>(data_of(numbers, n, {Type::i32}));
-  const auto* v = static_cast<const double*>(data_of(rows, n * to.columns, {Type::f64}));
-  if (std::any_of(g, g + n, [](std::int32_t one) { return one < 0; })) throw nb::value_error("a group is negative");
-  const nb::gil_scoped_release released;
-  to.add(g, v, n);
-}
-
-// The rows of a group, and its sums.
-nb::tuple finish_group(const logitloss::GroupSums& groups, std::size_t group) {
-  nb::list sums;
-  for (int k = 0; k < groups.columns; ++k) {
-    logitloss::ExactSum sum = groups.sums.at(group * groups.columns + k).total();
-    sums.append(finish(sum));
-  }
-  return nb::make_tuple(groups.rows.at(group), sums);
+  return to_python(total);
 }
 
 // import_array is a macro that returns from the function it stands in.
@@ -215,20 +106,11 @@ NB_MODULE(_core, m) {
 
   m.def("sigmoid_cross_entropy_total", &sigmoid_cross_entropy_total, nb::arg("logits"), nb::arg("labels"),
         nb::arg("gradient").none(), nb::arg("divisor"));
-  m.def("sigmoid_cross_entropy_of_plain", &sigmoid_cross_entropy_of_plain, nb::arg("logits").none(),
-        nb::arg("labels").none());
+  m.def("sigmoid_cross_entropy_fast", &sigmoid_cross_entropy_fast, nb::arg("logits").none(), nb::arg("labels").none());
   m.def("exact_sum", &exact_sum, nb::arg("values"));
-  nb::class_<logitloss::Tally>(m, "Tally")
-      .def(nb::init<>())
-      .def("add", &tally, nb::arg("logits"), nb::arg("labels"), nb::arg("weights").none())
-      .def("finish", &finish_tally);
-  nb::class_<logitloss::GroupSums>(m, "GroupSums")
-      .def(nb::init<int>(), nb::arg("columns"))
-      .def("__len__", [](const logitloss::GroupSums& groups) { return groups.rows.size(); })
-      .def("add", &add_to_groups, nb::arg("groups"), nb::arg("values"))
-      .def("finish", &finish_group, nb::arg("group"));
+  logitloss::register_sums(m);
 
-  // Of the memory of tensors: nothing here is Python's.
+  // On addresses of tensors: no Python object is touched.
   using Released = nb::call_guard<nb::gil_scoped_release>;
   m.def("sigmoid_cross_entropy_at", &logitloss::sigmoid_cross_entropy_at, Released());
   m.def("sigmoid_cross_entropy_mean_at", &logitloss::sigmoid_cross_entropy_mean_at, Released());
@@ -251,10 +133,24 @@ NB_MODULE(_core, m) {
   m.attr("version") = LOGITLOSS_VERSION;
   m.def("isa", &logitloss::isa);
   m.def("isas", [] {
-    const char* const* names;
-    const std::size_t count = logitloss::isas(&names);
-    return std::vector<std::string>(names, names + count);
+    std::vector<std::string> names;
+    for (const logitloss::InstructionSet& set : logitloss::instruction_sets())
+      if (!set.missing) names.push_back(set.name);
+    return names;
   });
+  m.def("instruction_sets", [] {
+    nb::dict sets;
+    for (const logitloss::InstructionSet& set : logitloss::instruction_sets())
+      sets[set.name] = set.missing ? nb::cast(set.missing) : nb::none();
+    return sets;
+  });
+  m.def(
+      "missing_instructions",
+      [](std::uint32_t leaf1_ecx, std::uint32_t leaf7_ebx, std::uint64_t xcr0) {
+        const logitloss::CpuidRegisters registers{leaf1_ecx, leaf7_ebx, xcr0};
+        return std::make_pair(logitloss::missing_for_avx2(registers), logitloss::missing_for_avx512(registers));
+      },
+      nb::arg("leaf1_ecx"), nb::arg("leaf7_ebx"), nb::arg("xcr0"));
   m.def("num_threads", &logitloss::num_threads);
   m.def("set_num_threads", &logitloss::set_num_threads, nb::arg("n"));
 }

@@ -1,7 +1,8 @@
-// A thread is not started for each call: for its first milliseconds a system may leave it on the processor of the
-// thread that started it, where the two take turns. Nor is one left to wake where its caller runs: see `Processors`.
+// Threads are not started for each call: for its first milliseconds the system may keep a new thread on the processor
+// of the thread that started it, where the two alternate. For the same reason no thread is woken there: see
+// `Processors`.
 //
-// No worker lives through a fork: it ends before, and the next call starts it again, in the parent and in the child.
+// No worker survives a fork: all end before it, and the next call starts them again, in the parent and in the child.
 
 #include "thread_pool.h"
 
@@ -23,9 +24,9 @@
 namespace logitloss {
 namespace {
 
-// The processors of a caller. A scheduler that wakes a worker on the one where the caller runs may leave it there,
-// waiting for its turn until the caller has done all the work: so it is woken with that one forbidden, and allowed
-// again to run on it as soon as it runs.
+// The processors of a caller. A scheduler that wakes a worker on the processor of its caller may leave it waiting there
+// until the caller has done all the work. So a worker is woken with that processor forbidden, and may use it again once
+// it runs.
 #ifdef __linux__
 class Processors {
  public:
@@ -54,45 +55,45 @@ struct Processors {
 
 struct Job {
   const std::function<void(std::size_t, std::size_t)>& work;
-  std::size_t shares;
+  std::size_t chunks;
   const Processors processors{};
-  std::atomic<std::size_t> next{0}, inside{0};
+  std::atomic<std::size_t> next{0}, running{0};
 };
 
-struct Worker {  // shared: one that has ended may still be known to the call it worked for
+struct Worker {  // shared, because the call it worked for may outlive it
   std::thread thread;
-  std::condition_variable wanted;
-  Job* job = nullptr;  // what it is to begin
+  std::condition_variable wake;
+  Job* job = nullptr;  // the job to start with
   std::size_t number = 0;
 };
 
-class Workers {
+class ThreadPool {
  public:
-  void share_out(Job& job, std::size_t others) {
-    std::vector<std::shared_ptr<Worker>> called;
+  void run(Job& job, std::size_t others) {
+    std::vector<std::shared_ptr<Worker>> woken;
     std::unique_lock lock(mutex_);
     start(others);
-    for (; called.size() < others && !idle_.empty(); idle_.pop_back()) called.push_back(idle_.back());
-    for (const auto& worker : called) {
+    for (; woken.size() < others && !idle_.empty(); idle_.pop_back()) woken.push_back(idle_.back());
+    for (const auto& worker : woken) {
       worker->job = &job;
-      worker->number = ++job.inside;
+      worker->number = ++job.running;
       job.processors.send_elsewhere(worker->thread);
     }
     lock.unlock();
-    for (const auto& worker : called) worker->wanted.notify_one();
-    take_shares(job, 0);
+    for (const auto& worker : woken) worker->wake.notify_one();
+    take_chunks(job, 0);
     lock.lock();
-    for (const auto& worker : called)
-      if (worker->job == &job) {  // it has not begun, and need not
+    for (const auto& worker : woken)
+      if (worker->job == &job) {  // it has not started, and need not
         worker->job = nullptr;
-        rest(worker);
-        --job.inside;
+        mark_idle(worker);
+        --job.running;
       }
     lock.unlock();
-    // The others are in their last share: to look again is quicker than to be woken.
-    for (int i = 0; i < 30 && job.inside != 0; ++i) std::this_thread::yield();
+    // The others are in their last chunk: polling is faster than being woken.
+    for (int i = 0; i < 30 && job.running != 0; ++i) std::this_thread::yield();
     lock.lock();
-    left_.wait(lock, [&] { return job.inside == 0; });
+    finished_.wait(lock, [&] { return job.running == 0; });
   }
 
   void end() {
@@ -102,7 +103,7 @@ class Workers {
       closed_ = true;
       ending.swap(workers_);
       idle_.clear();
-      for (const auto& worker : ending) worker->wanted.notify_one();
+      for (const auto& worker : ending) worker->wake.notify_one();
     }
     for (const auto& worker : ending) worker->thread.join();
   }
@@ -110,10 +111,10 @@ class Workers {
   void reopen() { closed_ = false; }
 
  private:
-  // If the system has no thread to give, those that are there do the work, with the same bits.
+  // If the system cannot start a thread, the existing ones do the work, with the same bits.
   void start(std::size_t count) {
     try {
-      workers_.reserve(count);  // a thread that runs must be known, and always finds its place among the idle ones
+      workers_.reserve(count);  // so that push_back cannot fail once a thread runs
       idle_.reserve(count);
       while (!closed_ && workers_.size() < count) {
         const auto worker = std::make_shared<Worker>();
@@ -128,51 +129,51 @@ class Workers {
   void serve(const std::shared_ptr<Worker>& own) {
     std::unique_lock lock(mutex_);
     for (;;) {
-      own->wanted.wait(lock, [&] { return closed_ || own->job; });
+      own->wake.wait(lock, [&] { return closed_ || own->job; });
       if (!own->job) return;
       Job& job = *own->job;
       own->job = nullptr;
       lock.unlock();
       job.processors.allow_all();
-      take_shares(job, own->number);
+      take_chunks(job, own->number);
       lock.lock();
-      rest(own);
-      if (--job.inside == 0) left_.notify_all();
+      mark_idle(own);
+      if (--job.running == 0) finished_.notify_all();
     }
   }
 
-  void rest(const std::shared_ptr<Worker>& worker) {
+  void mark_idle(const std::shared_ptr<Worker>& worker) {
     if (!closed_) idle_.push_back(worker);
   }
 
-  void take_shares(Job& job, std::size_t number) {
+  void take_chunks(Job& job, std::size_t number) {
     while (number == 0 || !closed_) {
-      const std::size_t share = job.next.fetch_add(1, std::memory_order_relaxed);
-      if (share >= job.shares) return;
-      job.work(number, share);
+      const std::size_t chunk = job.next.fetch_add(1, std::memory_order_relaxed);
+      if (chunk >= job.chunks) return;
+      job.work(number, chunk);
     }
   }
 
   std::mutex mutex_;
-  std::condition_variable left_;
+  std::condition_variable finished_;
   std::vector<std::shared_ptr<Worker>> workers_, idle_;
   std::atomic<bool> closed_{false};
 };
 
-// Never destroyed: threads may wait in it while the process ends.
-Workers* workers = new Workers;
+// Never destroyed: threads may wait in it while the process exits.
+ThreadPool* pool = new ThreadPool;
 
 #ifndef _WIN32
-// From the beginning: a fork during a call that is the first, in another thread, would find nothing to end.
+// Registered at load time, because a fork may happen during the first call of another thread.
 [[maybe_unused]] const int forks =
-    pthread_atfork([] { workers->end(); }, [] { workers->reopen(); }, [] { workers = new Workers; });
+    pthread_atfork([] { pool->end(); }, [] { pool->reopen(); }, [] { pool = new ThreadPool; });
 #endif
 
 }  // namespace
 
-void share_out(std::size_t shares, std::size_t threads, const std::function<void(std::size_t, std::size_t)>& work) {
-  Job job{work, shares};
-  workers->share_out(job, threads - 1);
+void run_on_pool(std::size_t chunks, std::size_t threads, const std::function<void(std::size_t, std::size_t)>& work) {
+  Job job{work, chunks};
+  pool->run(job, threads - 1);
 }
 
 }  // namespace logitloss

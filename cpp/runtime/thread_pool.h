@@ -1,4 +1,4 @@
-// Threads that wait for work, started when a call first needs them.
+// A pool of threads that wait for work; they are started when a call first needs them.
 #pragma once
 
 #include <cstddef>
@@ -6,8 +6,8 @@
 
 namespace logitloss {
 
-// Calls work(thread, share) for every share of 0..shares-1, on this thread, whose number is 0, and on as many as
-// `threads` - 1 others. Who is free takes the next share, so one that comes late or is slow holds up nobody.
-void share_out(std::size_t shares, std::size_t threads, const std::function<void(std::size_t, std::size_t)>& work);
+// Calls work(thread, chunk) for every chunk of 0..chunks-1, on this thread, whose number is 0, and on up to `threads` -
+// 1 others. Whichever thread is free takes the next chunk, so a late or slow one delays nobody.
+void run_on_pool(std::size_t chunks, std::size_t threads, const std::function<void(std::size_t, std::size_t)>& work);
 
 }  // namespace logitloss

@@ -1,7 +1,14 @@
 """Cross entropy from logits: correctly rounded, the same bits everywhere, in one pass over memory."""
 
+try:
+    from ._core import version as __version__
+except ImportError as error:
+    from ._environment import exit_command
+
+    exit_command(error)
+    raise
+
 from . import ufuncs
-from ._core import version as __version__
 from ._exact import ExactSum
 from ._sigmoid import (
     sigmoid_cross_entropy_grad_and_hess,

@@ -15,7 +15,7 @@ from ._exact import ExactSum
 
 def sigmoid_cross_entropy_with_logits(*, labels: Any, logits: Any, name: str | None = None) -> Any:
     """Return :func:`logitloss.sigmoid_cross_entropy_with_logits` of arrays."""
-    loss = _core.sigmoid_cross_entropy_of_plain(logits, labels)
+    loss = _core.sigmoid_cross_entropy_fast(logits, labels)
     if loss is not None:
         return loss
     labels, logits = _checks.pair(labels, logits, name)

@@ -11,6 +11,7 @@ import io
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from enum import Enum
 from types import ModuleType
 from typing import Annotated, Any
@@ -113,12 +114,24 @@ _FRAMEWORKS = (
 )
 
 
+def _unused_instruction_sets() -> Iterator[str]:
+    """Why each of the other instruction sets of this build is not in use."""
+    used, slower = logitloss._core.isa(), True
+    for name, missing in logitloss._core.instruction_sets().items():
+        if name == used:
+            slower = False
+        elif missing:
+            yield f"{name} not used: {missing}"
+        else:
+            yield f"{name} not used: {'slower' if slower else f'LOGITLOSS_ISA={used} is set'}"
+
+
 @app.command()
 def info() -> None:
     """Print the version, the instruction set in use, the threads, and the frameworks that are installed."""
     lines = {
         "logitloss": logitloss.__version__,
-        "instruction set": f"{logitloss._core.isa()} (of {', '.join(logitloss._core.isas())}; LOGITLOSS_ISA chooses)",
+        "instruction set": f"{logitloss._core.isa()} ({'; '.join(_unused_instruction_sets())})",
         "threads": f"{logitloss.get_num_threads()} (LOGITLOSS_NUM_THREADS chooses)",
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "numpy": importlib.metadata.version("numpy"),

@@ -62,7 +62,7 @@ RINGS = [
     ["_core"],
     ["_checks", "_chunks", "_dispatch", "_exact", "_formulas", "_intervals", "_numpy", "_threads", "ufuncs"],
     ["_array_api", "boosting", "dask", "jax", "keras", "sklearn", "tensorflow", "torch"],
-    ["_sigmoid", "_softmax", "__init__"],
+    ["_environment", "_sigmoid", "_softmax", "__init__"],
     ["__main__", "_scores", "_terminal", "accuracy", "bench", "cli", "evaluate"],
 ]
 RING_OF = {name: number for number, ring in enumerate(RINGS) for name in ring}

@@ -19,7 +19,7 @@ from logitloss.cli import app
 from logitloss.evaluate import command, score
 from logitloss.evaluate.input import read
 
-MAIN = "from logitloss_command import main; main()"  # what pip makes the command of
+MAIN = "from logitloss.cli import main; main()"  # what pip makes the command of
 
 
 @pytest.fixture
@@ -195,7 +195,8 @@ def test_info(run):
     assert code == 0
     assert lines["logitloss"] == logitloss.__version__
     assert lines["instruction set"].split()[0] == logitloss._core.isa()
-    assert all(isa in lines["instruction set"] for isa in logitloss._core.isas())
+    others = [isa for isa in logitloss._core.instruction_sets() if isa != logitloss._core.isa()]
+    assert all(f"{isa} not used: " in lines["instruction set"] for isa in others)
     assert lines["threads"].split()[0] == str(logitloss.get_num_threads())
     assert lines["numpy"] == np.__version__
     assert lines["pyarrow"] == pa.__version__
@@ -246,11 +247,19 @@ def test_an_import_error_of_another_kind_is_not_hidden(missing):
 )
 def test_a_setting_of_the_environment_that_cannot_be_met(variable, value, want):
     """Where `import logitloss` raises, the command says the same in one line."""
-    done = python(MAIN, text=True, env={**os.environ, variable: value})
+    done = python(f"import sys; sys.argv = ['bin/logitloss']; {MAIN}", text=True, env={**os.environ, variable: value})
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith(f"logitloss: {variable}: expected {want}")
     with pytest.raises(subprocess.CalledProcessError):
         python("import logitloss", env={**os.environ, variable: value}, check=True)
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "logitloss", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"logitloss {logitloss.__version__}\n")
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LOGITLOSS_ISA": "sse9"})
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
 
 
 def arguments_for(file, format, *more):

@@ -1,0 +1,5 @@
+"""`python -m logitloss` runs the command."""
+
+from logitloss.cli import main
+
+main()
