@@ -195,7 +195,7 @@ def test_softmax_means():
 
 
 def test_docstrings():
-    failures, tried = doctest.testmod(importlib.import_module("logitloss.jax.losses"))
+    failures, tried = doctest.testmod(importlib.import_module("logitloss.jax.optax"))
     assert (failures, tried > 0) == (0, True)
 
 
