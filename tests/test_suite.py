@@ -31,7 +31,7 @@ def imports_of_test_modules(root):
 @pytest.mark.parametrize(
     "place",
     [
-        pytest.param(path, id=path.name, marks=[pytest.mark.xfail(reason="torch's still do")] * (path.name == "torch"))
+        pytest.param(path, id=path.name)
         for path in sorted(TESTS.iterdir())
         if path.suffix == ".py" or (path / "__init__.py").exists()
     ],

@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 tf = pytest.importorskip("tensorflow")
 
 import logitloss.tensorflow as host  # noqa: E402, F401
-from logitloss.tensorflow import _derivatives as ops  # noqa: E402
+from logitloss.tensorflow import _kernels as ops  # noqa: E402
 
 MODES = ["eager", "device", "graph", "xla"]
 LN2 = np.float32(0.6931472)

@@ -225,9 +225,9 @@ def test_shapes_and_variables(mode, dtype, shape):
 def test_memory_is_shared_and_aligned():
     """TensorFlow ends the process when an operation meets a tensor that does not begin at a multiple of 64 bytes."""
     for n in (1, 3, 1000, 2**20 + 1):
-        array = ops.memory([n], tf.float32)
+        array = ops.aligned_array([n], tf.float32)
         array[:] = 1
-        tensor = ops.owner(array)
+        tensor = ops.to_tensor(array)
         assert ops.array(tensor).ctypes.data == array.ctypes.data
         assert array.ctypes.data % 64 == 0
         assert float(tf.reduce_sum(tf.exp(tensor) * 0 + tensor)) == n

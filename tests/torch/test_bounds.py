@@ -14,8 +14,10 @@ pytest.importorskip("ml_dtypes")
 import logitloss  # noqa: E402
 import logitloss.torch as ours  # noqa: E402
 
-from .test_torch import DTYPES, leaf  # noqa: E402
-from .test_transforms import compiled, of_library, pytestmark, watched  # noqa: E402, F401
+from .support import DTYPES, FROM_TORCH, compiled, leaf, of_library, traced  # noqa: E402
+
+pytestmark = FROM_TORCH
+
 
 inf = math.inf
 
@@ -52,7 +54,7 @@ def with_backward(loss):
 
 
 def ways(name):
-    yield watched(of_library(name.replace("with_logits", "value_and_grad")))
+    yield traced(of_library(name.replace("with_logits", "value_and_grad")))
     yield with_backward(of_library(name))
 
 

@@ -14,7 +14,7 @@ import logitloss  # noqa: E402
 import logitloss.torch as ours  # noqa: E402
 
 from ..edges import EDGES, LN2  # noqa: E402
-from .test_torch import DTYPES, leaf, numpy, same_bits  # noqa: E402
+from .support import DEFECTS, DTYPES, numpy, same_bits  # noqa: E402
 
 inf, nan = math.inf, math.nan
 
@@ -33,36 +33,6 @@ def test_edges(x, z, loss, gradient, hessian, dtype):
     if hessian is not None:
         _, second = logitloss.sigmoid_cross_entropy_grad_and_hess(logits=x, labels=z)
         assert np.isclose(second.item(), hessian, equal_nan=True)
-
-
-def value(function, x, z):
-    return function(x, z)
-
-
-def slope(function, x, z):
-    x = leaf(x)
-    return torch.autograd.grad(function(x, z).sum(), x)[0]
-
-
-def curvature(function, x, z):
-    x = leaf(x)
-    (gradient,) = torch.autograd.grad(function(x, z).sum(), x, create_graph=True)
-    return torch.autograd.grad(gradient.sum(), x)[0]
-
-
-BCE = (ours.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits)
-CE = (ours.cross_entropy, F.cross_entropy)
-tail17, tail40 = math.log1p(math.exp(-17)), math.log1p(math.exp(-40))
-DEFECTS = [  # what, of which functions, of which input and target; the truth, and what torch gives
-    pytest.param(value, BCE, [-17.0], [0.0], [tail17], [0.0], id="a confident correct negative"),
-    pytest.param(slope, BCE, [17.0], [1.0], [-tail17], [0.0], id="the gradient of a confident correct positive"),
-    pytest.param(curvature, BCE, [17.0], [1.0], [tail17], [0.0], id="its second derivative"),
-    pytest.param(value, BCE, [inf], [1.0], [0.0], [nan], id="a certain correct positive"),
-    pytest.param(value, BCE, [-inf], [0.0], [0.0], [nan], id="a certain correct negative"),
-    pytest.param(value, CE, [[40.0, 0.0]], [0], [tail40], [0.0], id="a confident correct class"),
-    pytest.param(slope, CE, [[40.0, 0.0]], [0], [[-tail40, tail40]], [[0.0, tail40]], id="its gradient"),
-    pytest.param(value, CE, [[-inf, 1.0, 2.0]], [[0.0, 1.0, 0.0]], [math.log1p(math.e)], [nan], id="an absent class"),
-]
 
 
 @pytest.mark.parametrize(("what", "functions", "x", "z", "truth", "torchs"), DEFECTS)

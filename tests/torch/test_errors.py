@@ -8,7 +8,7 @@ pytest.importorskip("ml_dtypes")
 import logitloss  # noqa: E402
 import logitloss.torch as ours  # noqa: E402
 
-from .test_torch import leaf  # noqa: E402
+from .support import leaf  # noqa: E402
 
 X, Z, Y = torch.ones(4, 3), torch.ones(4, 3), torch.tensor([0, 1, 2, 0])
 bce, ce = ours.binary_cross_entropy_with_logits, ours.cross_entropy

@@ -12,8 +12,8 @@ from torch._dynamo.testing import CompileCounter  # noqa: E402
 
 import logitloss.torch as ours  # noqa: E402
 
-from .test_torch import leaf, sample  # noqa: E402
-from .test_transforms import (  # noqa: E402
+from .support import (  # noqa: E402
+    FROM_TORCH,
     FUNCTIONS,
     TRANSFORMS,
     W,
@@ -23,8 +23,11 @@ from .test_transforms import (  # noqa: E402
     compiled,
     eager_backend,
     inputs,
-    pytestmark,  # noqa: F401
+    leaf,
+    sample,
 )
+
+pytestmark = FROM_TORCH
 
 
 @both

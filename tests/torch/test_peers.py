@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: E402
 
 import logitloss.torch as ours  # noqa: E402
 
-from .test_torch import leaf, sample  # noqa: E402
+from .support import leaf, sample  # noqa: E402
 
 inf, nan = math.inf, math.nan
 

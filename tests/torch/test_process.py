@@ -13,7 +13,7 @@ import logitloss  # noqa: E402
 import logitloss.torch as ours  # noqa: E402
 
 from ..processes import FRAMEWORKS, imported_by, run  # noqa: E402
-from .test_torch import same_bits, sample  # noqa: E402
+from .support import same_bits, sample  # noqa: E402
 
 PRELUDE = "import torch, logitloss, logitloss.torch as ours\n"
 

@@ -15,34 +15,9 @@ import torch.nn.functional as F  # noqa: E402
 import logitloss  # noqa: E402
 import logitloss.torch as ours  # noqa: E402
 
-from ..oracle import bits  # noqa: E402
+from .support import DTYPES, leaf, numpy, same_bits, sample  # noqa: E402
 
-DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 inf, nan = math.inf, math.nan
-
-
-def numpy(tensor):
-    """The tensor as an array, by another way than the library's."""
-    tensor = tensor.detach().contiguous()
-    if tensor.dtype is torch.bfloat16:
-        return tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16).reshape(tensor.shape)
-    return tensor.numpy()
-
-
-def same_bits(tensor, array):
-    assert tensor.shape == np.shape(array)
-    np.testing.assert_array_equal(bits(numpy(tensor)), bits(array))
-
-
-def sample(shape, dtype, seed=0):
-    """Logits of all sizes, and labels."""
-    random = torch.Generator().manual_seed(seed)
-    x = torch.randn(shape, generator=random) * 12
-    return x.to(dtype), torch.rand(shape, generator=random).to(dtype)
-
-
-def leaf(tensor):
-    return tensor.detach().clone().requires_grad_()
 
 
 @pytest.mark.parametrize("module", ["functional", "modules"])

@@ -1,4 +1,4 @@
-"""PyTorch, not eager: transformed, watched, compiled. The formulas and their derivatives."""
+"""PyTorch, not eager: transformed, traced, compiled. The formulas and their derivatives."""
 
 import math
 
@@ -10,115 +10,31 @@ pytest.importorskip("ml_dtypes")
 
 import torch.nn.functional as F  # noqa: E402
 from torch.utils import _pytree as pytree  # noqa: E402
-from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 import logitloss  # noqa: E402
 import logitloss.torch as ours  # noqa: E402
 
 from ..edges import EDGES  # noqa: E402
-from .test_edges import DEFECTS  # noqa: E402
-from .test_torch import leaf, numpy, sample  # noqa: E402
+from .support import (  # noqa: E402
+    DEFECTS,
+    FROM_TORCH,
+    FUNCTIONS,
+    IGNORED,
+    TRANSFORMS,
+    W,
+    assert_same,
+    both,
+    eager_backend,
+    inputs,
+    leaf,
+    numpy,
+    of_library,
+    traced,
+)
 
-pytestmark = [  # what torch says about itself
-    pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:<class .torch.autograd.function.Function.>:DeprecationWarning"),
-]
+pytestmark = FROM_TORCH
 
 inf, nan = math.inf, math.nan
-
-
-class Watched(TorchDispatchMode):
-    """A mode that only looks on: nothing may be computed behind its back."""
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        return function(*args, **(kwargs or {}))
-
-
-def watched(function):
-    def inside(*arguments):
-        with Watched():
-            return function(*arguments)
-
-    return inside
-
-
-def compiled(function, **options):
-    torch._dynamo.reset()
-    return torch.compile(function, fullgraph=True, **options)
-
-
-def eager_backend(function):
-    return compiled(function, backend="aot_eager")
-
-
-def of_library(function, **options):
-    return lambda x, z: getattr(logitloss, function)(logits=x, labels=z, **options)
-
-
-Y = torch.tensor([0, 1, 2, 1, 0])
-W = torch.tensor([[0.5, 2.0, 1.5]], dtype=torch.float64)
-IGNORED = torch.tensor([0, 1, 2, 1, -100])
-FUNCTIONS = {
-    "mean": (ours.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits),
-    "weights": tuple(
-        lambda x, z, f=f: f(x, z, weight=W, pos_weight=W[0], reduction="sum")
-        for f in (ours.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits)
-    ),
-    "sigmoid": (of_library("sigmoid_cross_entropy_with_logits", name="a range"), lambda x, z: F.softplus(x) - x * z),
-    "sigmoid gradient": (
-        lambda x, z: of_library("sigmoid_cross_entropy_value_and_grad")(x, z)[1],
-        lambda x, z: torch.sigmoid(x) - z,
-    ),
-    "sigmoid hessian": (
-        lambda x, z: of_library("sigmoid_cross_entropy_grad_and_hess")(x, z)[1],
-        lambda x, z: torch.sigmoid(x) * torch.sigmoid(-x),
-    ),
-    "weighted": (
-        of_library("weighted_cross_entropy_with_logits", pos_weight=W.expand(5, 3)),
-        lambda x, z: W * z * F.softplus(-x) + (1 - z) * F.softplus(x),
-    ),
-    "probabilities": (ours.cross_entropy, F.cross_entropy),
-    "classes": tuple(lambda x, z, f=f: f(x, IGNORED) for f in (ours.cross_entropy, F.cross_entropy)),
-    "smoothed": tuple(
-        lambda x, z, f=f: f(x, IGNORED, weight=W[0], label_smoothing=0.1) for f in (ours.cross_entropy, F.cross_entropy)
-    ),
-    "softmax": (
-        of_library("softmax_cross_entropy_with_logits", axis=0),
-        lambda x, z: -(z * torch.log_softmax(x, 0)).sum(0),
-    ),
-    "softmax gradient": (
-        lambda x, z: of_library("softmax_cross_entropy_value_and_grad")(x, z)[1],
-        lambda x, z: torch.softmax(x, -1) * z.sum(-1, keepdim=True) - z,
-    ),
-    "sparse": (
-        lambda x, z: of_library("sparse_softmax_cross_entropy_with_logits")(x, Y),
-        lambda x, z: F.cross_entropy(x, Y, reduction="none"),
-    ),
-}
-TRANSFORMS = {
-    "value": lambda f: f,
-    "reverse": lambda f: torch.func.jacrev(f, (0, 1)),
-    "forward": lambda f: torch.func.jacfwd(f, (0, 1)),
-    "hessian": lambda f: torch.func.hessian(f, (0, 1)),
-    "reverse over reverse": lambda f: torch.func.jacrev(torch.func.jacrev(f, (0, 1)), (0, 1)),
-    "reverse over forward": lambda f: torch.func.jacrev(torch.func.jacfwd(f, (0, 1)), (0, 1)),
-    "third": lambda f: torch.func.jacrev(torch.func.hessian(lambda x, z: f(x, z).sum(), (0, 1)), (0, 1)),
-    "of each": lambda f: torch.vmap(torch.func.grad(lambda x, z: f(x, z).sum()), in_dims=(0, 0)),
-}
-both = pytest.mark.parametrize("name", FUNCTIONS)
-
-
-def inputs():
-    x, z = sample((5, 3), torch.float64)
-    return x / 6, z
-
-
-def assert_same(got, want):
-    for a, b in zip(pytree.tree_leaves(got), pytree.tree_leaves(want), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9)
-
-
-# --- derivatives ------------------------------------------------------------------------------------------------------
 
 
 @both
@@ -160,7 +76,7 @@ def test_the_gradient_with_respect_to_the_weights_of_classes(reduction):
     assert torch.autograd.gradgradcheck(mine, (weights,))
 
 
-@pytest.mark.parametrize("wrap", [lambda f: f, watched, eager_backend], ids=["transformed", "watched", "compiled"])
+@pytest.mark.parametrize("wrap", [lambda f: f, traced, eager_backend], ids=["transformed", "traced", "compiled"])
 def test_derivatives_at_0_and_of_hard_labels(wrap):
     """Where |x| and selections have corners: every derivative is that of the smooth function."""
     loss = of_library("sigmoid_cross_entropy_with_logits")
@@ -202,7 +118,7 @@ def test_batched_gradients_of_the_kernels_mean():
 # --- right everywhere -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wrap", [watched, eager_backend], ids=["watched", "compiled"])
+@pytest.mark.parametrize("wrap", [traced, eager_backend], ids=["traced", "compiled"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64], ids=str)
 def test_edges(wrap, dtype):
     rows = [row for row in EDGES if row[2] is not None]
@@ -225,7 +141,7 @@ def test_where_torch_is_wrong_the_formulas_are_not(what, functions, x, z, truth,
         return functions[0](x, z, reduction="sum")
 
     x, z = torch.tensor(x), torch.tensor(z)
-    results = [watched(lambda x, z: what(mine, x, z))(x, z)]
+    results = [traced(lambda x, z: what(mine, x, z))(x, z)]
     if what.__name__ != "curvature":  # torch differentiates a compiled function once
         results.append(what(eager_backend(mine), x, z))
     for got in results:

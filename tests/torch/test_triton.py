@@ -1,4 +1,4 @@
-"""The CUDA kernels' logic, under Triton's interpreter, and their compilation for a card that need not be there."""
+"""The CUDA kernels' logic, under Triton's interpreter, and their compilation for a GPU that need not be there."""
 
 import math
 import os
@@ -11,13 +11,13 @@ import pytest
 import logitloss
 
 from .. import oracle
+from .support import DEVICE
 
-# conftest.py has chosen the interpreter where there is no card
+# conftest.py has chosen the interpreter where there is no GPU
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 kernels = pytest.importorskip("logitloss.torch._triton")
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 BOUND = 0.501  # ulp, as the module claims
 RNG = np.random.default_rng(7)
 pytestmark = pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning:triton.runtime.interpreter")
@@ -66,7 +66,7 @@ def test_sigmoid(dtype, label):
 
 
 def test_bfloat16():
-    """The interpreter cuts float32 to bfloat16 where a card rounds: hence a whole unit, and no subnormals."""
+    """The interpreter cuts float32 to bfloat16 where a GPU rounds: hence a whole unit, and no subnormals."""
     x = tensor(RNG.normal(0, 20, 4000).astype(np.float32)).to(torch.bfloat16)
     z = tensor(RNG.integers(0, 2, len(x)))
     got, want = (kernels.sigmoid(logits, z, loss=True)[0].double() for logits in (x, x.float()))
@@ -140,27 +140,9 @@ def test_a_label_that_is_no_class():
 # --- the adapter gives them its tensors ------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def card(monkeypatch):
-    """Tensors of this test count as those of a card, and the kernels' calls are counted."""
-    from logitloss.torch import _checks, _memory, _sigmoid, _softmax
-
-    for module in (_memory, _sigmoid, _softmax):
-        monkeypatch.setattr(module, "on_card", lambda x: True)
-    for module in (_checks, _memory, _sigmoid, _softmax):
-        monkeypatch.setattr(module, "has_kernel", lambda *tensors: False)
-    calls = []
-    for name in ("sigmoid", "sparse_softmax"):
-        kernel = getattr(kernels, name)
-        monkeypatch.setattr(
-            kernels, name, lambda *a, _kernel=kernel, _name=name, **k: calls.append(_name) or _kernel(*a, **k)
-        )
-    return calls
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
-def test_binary_cross_entropy_on_a_card(card, reduction, dtype):
+def test_binary_cross_entropy_on_a_gpu(counted_as_gpu, reduction, dtype):
     from logitloss.torch import binary_cross_entropy_with_logits
 
     x, z = torch.randn(50, 3, dtype=torch.float64) * 10, torch.rand(50, 3)
@@ -173,12 +155,12 @@ def test_binary_cross_entropy_on_a_card(card, reduction, dtype):
     eps, least = torch.finfo(dtype).eps, 4 * torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps
     torch.testing.assert_close(got.cpu().double(), want, rtol=eps, atol=0)
     torch.testing.assert_close(mine.grad.cpu().double(), theirs.grad, rtol=2 * eps, atol=least)  # a few subnormals
-    assert card
+    assert counted_as_gpu
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 @pytest.mark.parametrize("ignore_index", [-100, 1])
-def test_cross_entropy_on_a_card(card, reduction, ignore_index):
+def test_cross_entropy_on_a_gpu(counted_as_gpu, reduction, ignore_index):
     from logitloss.torch import cross_entropy
 
     x, y = torch.randn(40, 7) * 10, torch.randint(0, 7, (40,))
@@ -189,11 +171,11 @@ def test_cross_entropy_on_a_card(card, reduction, ignore_index):
     want.sum().backward()
     torch.testing.assert_close(got.cpu().double(), want, rtol=2**-22, atol=0)
     torch.testing.assert_close(mine.grad.cpu().double(), theirs.grad, rtol=2**-22, atol=0)
-    assert card
+    assert counted_as_gpu
 
 
 @pytest.mark.filterwarnings("ignore:divide by zero encountered:RuntimeWarning:triton.runtime.interpreter")
-def test_no_row_to_take_the_mean_over_on_a_card(card):
+def test_no_row_to_take_the_mean_over_on_a_gpu(counted_as_gpu):
     from logitloss.torch import cross_entropy
 
     x = torch.randn(4, 3, device=DEVICE, requires_grad=True)
@@ -201,17 +183,17 @@ def test_no_row_to_take_the_mean_over_on_a_card(card):
     loss.backward()
     assert loss.isnan()
     assert (x.grad == 0).all()
-    assert card
+    assert counted_as_gpu
 
 
-def test_what_has_no_kernel_for_a_card(card):
+def test_what_has_no_kernel_for_a_gpu(counted_as_gpu):
     from logitloss.torch import binary_cross_entropy_with_logits, cross_entropy
 
     x = torch.randn(4, 3, device=DEVICE)
     binary_cross_entropy_with_logits(x.double(), x.double())
     binary_cross_entropy_with_logits(x, x, pos_weight=torch.ones(3, device=DEVICE))
     cross_entropy(x, x.softmax(-1))
-    assert not card
+    assert not counted_as_gpu
 
 
 # --- compiled for one ------------------------------------------------------------------------------------------------
@@ -232,7 +214,7 @@ print(ptx(kernels._sparse_softmax, [p, "*i64", p, p, "i32", "i32"], GRAD=True, B
 """
 
 
-def test_the_kernels_compile_for_a_card_and_flush_nothing(tmp_path):
+def test_the_kernels_compile_for_a_gpu_and_flush_nothing(tmp_path):
     environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
     got = subprocess.run([sys.executable, "-c", COMPILE], env=environment, capture_output=True, text=True, check=False)
     assert got.returncode == 0, got.stderr

@@ -12,7 +12,7 @@ pytest.importorskip("triton")
 from logitloss.bench import Case, WrongResult  # noqa: E402
 
 from .. import ROOT  # noqa: E402
-from .test_triton import DEVICE, card  # noqa: E402, F401  # tensors of a test with this fixture count as those of a card
+from .support import DEVICE  # noqa: E402
 
 specification = importlib.util.spec_from_file_location("benchmarks_gpu", ROOT / "benchmarks" / "gpu.py")
 gpu = importlib.util.module_from_spec(specification)
@@ -37,10 +37,10 @@ def clock():
     return lambda run: (run(), next(count))[1]
 
 
-def test_everything_but_the_time(card, tmp_path):  # noqa: F811
+def test_everything_but_the_time(counted_as_gpu, tmp_path):
     path = tmp_path / "some-device" / "gpu" / "day.csv"
     rows = gpu.benchmark(SMALL, path, DEVICE, clock(), points=120)
-    assert set(card) == {"sigmoid", "sparse_softmax"}
+    assert set(counted_as_gpu) == {"sigmoid", "sparse_softmax"}
     with path.open() as file:
         lines = list(csv.reader(file))
     assert lines == [list(gpu.Row._fields), *(["" if v is None else str(v) for v in row] for row in rows)]

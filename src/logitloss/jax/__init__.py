@@ -1,4 +1,4 @@
-"""The losses for JAX: optax's signatures, and this library's own functions for arrays of JAX."""
+"""logitloss for JAX: the library's own functions for arrays of JAX, and the losses in optax's signatures."""
 
 from .losses import (
     sigmoid_cross_entropy_grad_and_hess,

@@ -1,4 +1,4 @@
-"""The losses of optax with the same arguments and shapes."""
+"""The losses in the signatures of optax."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .. import _checks as checks
-from . import _derivatives
-from ._checks import checked, sparse_pair
+from . import _softmax
+from ._checks import arrays, class_axes, class_mask, sparse_pair
 from .losses import sigmoid_cross_entropy_with_logits
 
 
@@ -106,9 +105,9 @@ def softmax_cross_entropy(logits: Any, labels: Any, axis: Any = -1, where: Any =
     >>> softmax_cross_entropy(jnp.array([[40.0, 0.0], [-jnp.inf, 1.0]]), jnp.array([[1.0, 0.0], [0.0, 1.0]]))
     Array([4.248354e-18, 0.000000e+00], dtype=float32)
     """
-    z, x = checked(labels, logits)
-    axes = _axes(z.shape, x.shape, axis)
-    z, mask = jnp.broadcast_to(z, x.shape), _mask(where, x, axes)
+    z, x = arrays(labels, logits)
+    axes = class_axes(z.shape, x.shape, axis)
+    z, mask = jnp.broadcast_to(z, x.shape), class_mask(where, x, axes)
     with jax.named_scope("softmax_cross_entropy"):
         if mask is not None:
             z = jnp.where(mask, z, jnp.zeros_like(z))
@@ -130,19 +129,12 @@ def softmax_cross_entropy_with_integer_labels(logits: Any, labels: Any, axis: An
     >>> softmax_cross_entropy_with_integer_labels(jnp.array([[40.0, 0.0], [0.0, 0.0]]), jnp.array([0, 1]))
     Array([4.248354e-18, 6.931472e-01], dtype=float32)
     """
-    y, x = checked(labels, logits, indices=True)
-    axes = _axes(x.shape, x.shape, axis)
-    mask = _mask(where, x, axes)
+    y, x = arrays(labels, logits, indices=True)
+    axes = class_axes(x.shape, x.shape, axis)
+    mask = class_mask(where, x, axes)
     with jax.named_scope("softmax_cross_entropy_with_integer_labels"):
         y, _ = sparse_pair(y, _classes_last(x, axes))
         return _masked(x, y, axes, mask)
-
-
-def _axes(labels: Any, logits: Any, axis: Any) -> tuple[int, ...]:
-    several = axis if isinstance(axis, tuple) else (axis,)
-    axes = tuple(checks.softmax_shapes(labels, logits, one) % len(logits) for one in several)
-    checks.axes_once(axes)
-    return axes
 
 
 def _classes_last(array: Any, axes: tuple[int, ...]) -> Any:
@@ -152,22 +144,11 @@ def _classes_last(array: Any, axes: tuple[int, ...]) -> Any:
     return array.reshape(*batch, math.prod(array.shape[len(batch) :]))
 
 
-def _mask(where: Any, x: Any, axes: tuple[int, ...]) -> Any:
-    """The classes to include, shaped and sharded as the logits; a mask of rows includes all classes of a row."""
-    if where is None:
-        return None
-    where = jnp.asarray(where, bool)
-    if where.ndim != x.ndim and where.ndim == x.ndim - len(axes):
-        where = jnp.expand_dims(where, axes)
-    checks.mask_fits(where.shape, x.shape)
-    return jnp.broadcast_to(where, x.shape) | jnp.zeros_like(x, bool)
-
-
 def _masked(x: Any, z: Any, axes: tuple[int, ...], mask: Any) -> Any:
     """The losses of the classes included; 0 for a row of none, whose logits are made 0 to keep nan out altogether."""
     if mask is None:
-        return _derivatives.softmax_loss(_classes_last(x, axes), z)
+        return _softmax.softmax_loss(_classes_last(x, axes), z)
     some = jnp.any(mask, axis=axes, keepdims=True)
     x = jnp.where(mask, x, jnp.where(some, -jnp.inf, 0).astype(x.dtype))
-    loss = _derivatives.softmax_loss(_classes_last(x, axes), z)
+    loss = _softmax.softmax_loss(_classes_last(x, axes), z)
     return jnp.where(jnp.squeeze(some, axes), loss, jnp.zeros_like(loss))

@@ -1,11 +1,9 @@
-"""The library's functions for TensorFlow: eager, in ``tf.function`` and under XLA, differentiable in any order.
+"""The library's own functions for tensors of TensorFlow, with the public names and arguments.
 
-The four that ``tf.nn`` has too take its place there, with its signatures. The public functions come here for logits
-that are tensors; formulas, special values and errors are theirs, in TensorFlow's own sentences where shapes differ.
-
-Eager tensors on the CPU have the accuracy and the bits of NumPy arrays. Traced tensors, and those on other devices, are
-as accurate as TensorFlow's exp, log1p and division: ``docs/frameworks/tensorflow.md`` has the tested bounds. There
-a label that is no class gives nan, and subnormal numbers are flushed to 0.
+Four of them have the names and signatures of functions of ``tf.nn`` and replace these. They work eagerly, in
+``tf.function`` and under XLA, differentiable to any order. Eager tensors on the CPU have the accuracy and the bits of
+NumPy arrays. Traced tensors, and those on other devices, are as accurate as TensorFlow's exp, log1p and division; there
+a class index outside the classes gives nan, and subnormal numbers are flushed to 0.
 """
 
 from __future__ import annotations
@@ -17,101 +15,202 @@ import tensorflow as tf
 
 from .. import _checks, _numpy, ufuncs
 from .._exact import ExactSum
-from . import _derivatives as ops
-
-_FLOATS = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
-_INTEGERS = (tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint16, tf.uint32, tf.uint64)
-_NUMBERS = (*_FLOATS, *_INTEGERS, tf.bool)
+from . import _sigmoid, _softmax
+from ._checks import NUMBERS, pair, softmax_pair, sparse_pair, tensor
+from ._kernels import aligned_array, array, compute_dtype, has_host_memory, kernel, to_tensor
 
 
 def sigmoid_cross_entropy_with_logits(labels: Any = None, logits: Any = None, name: str | None = None) -> Any:
-    """Return :func:`logitloss.sigmoid_cross_entropy_with_logits` of tensors."""
+    """Return the sigmoid cross entropy, element by element.
+
+    With x = logits, z = labels::
+
+        loss = z * -log(sigmoid(x)) + (1 - z) * -log(1 - sigmoid(x))
+
+    Labels and logits of one shape; labels of any float, integer or bool dtype. The losses have the shape and dtype of
+    the logits. At infinite logits they are the limit, with 0 * inf = 0; a nan gives nan.
+    It replaces ``tf.nn.sigmoid_cross_entropy_with_logits``. Eager tensors on the CPU have the bits of NumPy arrays.
+    """
     with tf.name_scope(name or "logistic_loss") as scope:
-        return _named(ops.loss(*_pair(labels, logits, name)), scope)
+        return _named(_sigmoid.loss(*pair(labels, logits, name)), scope)
 
 
 def sigmoid_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[Any, Any]:
-    """Return :func:`logitloss.sigmoid_cross_entropy_value_and_grad` of tensors."""
-    x, z = _pair(labels, logits)
-    known = ops.kernel(ufuncs.sigmoid_cross_entropy_value_and_grad, x, z) if ops.readable(x) else (None, None)
-    return ops.loss(x, z, *known), ops.gradient(x, z, known[1])
+    """Return the sigmoid cross entropy and its derivative with respect to the logits, in one pass.
+
+    With x = logits, z = labels::
+
+        gradient = sigmoid(x) - z
+
+    Labels and logits of one shape. Both results have the shape and dtype of the logits. The gradient is 1 - z at inf
+    and -z at -inf.
+    """
+    x, z = pair(labels, logits)
+    computed = kernel(ufuncs.sigmoid_cross_entropy_value_and_grad, x, z) if has_host_memory(x) else (None, None)
+    return _sigmoid.loss(x, z, *computed), _sigmoid.gradient(x, z, computed[1])
 
 
 def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Any) -> tuple[Any, Any]:
-    """Return :func:`logitloss.sigmoid_cross_entropy_grad_and_hess` of tensors."""
-    x, z = _pair(labels, logits)
-    known = ops.kernel(ufuncs.sigmoid_cross_entropy_grad_and_hess, x, z) if ops.readable(x) else (None, None)
-    return ops.gradient(x, z, known[0]), ops.hessian(x, known[1])
+    """Return the first and second derivative of the sigmoid cross entropy with respect to the logits.
+
+    With x = logits, z = labels::
+
+        gradient = sigmoid(x) - z
+        hessian  = sigmoid(x) * sigmoid(-x)
+
+    Labels and logits of one shape. Both results have the shape and dtype of the logits. The hessian is 0 at infinities.
+    """
+    x, z = pair(labels, logits)
+    computed = kernel(ufuncs.sigmoid_cross_entropy_grad_and_hess, x, z) if has_host_memory(x) else (None, None)
+    return _sigmoid.gradient(x, z, computed[0]), _sigmoid.hessian(x, computed[1])
 
 
 def sigmoid_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out: None = None) -> tuple[Any, Any]:
-    """Return :func:`logitloss.sigmoid_cross_entropy_mean_and_grad` of tensors, see :func:`_mean_and_grad`."""
-    x, z = _pair(labels, logits)
-    return _mean_and_grad(_numpy.sigmoid_cross_entropy_mean_and_grad, ops.loss, ops.gradient, x, z, out)
+    """Return the mean of the sigmoid cross entropy and its derivative with respect to the logits.
+
+    With x = logits, z = labels::
+
+        mean     = sum(loss) / n,   n = the number of elements
+        gradient = (sigmoid(x) - z) / n
+
+    Labels and logits of one shape. The gradient has the shape and dtype of the logits. The mean of no elements is nan.
+    For eager tensors on the CPU the mean is exact, rounded once, and a float. Elsewhere it is TensorFlow's, a scalar
+    tensor of at least float32. Both results are constants to a tape.
+    """
+    x, z = pair(labels, logits)
+    return _mean_and_grad(_numpy.sigmoid_cross_entropy_mean_and_grad, _sigmoid.loss, _sigmoid.gradient, x, z, out)
 
 
 def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
-    """Return :func:`logitloss.sigmoid_cross_entropy_total` of eager tensors."""
-    x, z = _pair(labels, logits)
+    """Return the exact sum of the sigmoid cross entropy as an :class:`logitloss.ExactSum`.
+
+    With x = logits, z = labels::
+
+        total = sum(z * -log(sigmoid(x)) + (1 - z) * -log(1 - sigmoid(x)))
+
+    Labels and logits of one shape, whose values must be known. The total is a number of Python, not differentiable.
+    """
+    x, z = pair(labels, logits)
     if tf.is_symbolic_tensor(x) or tf.is_symbolic_tensor(z):
         raise TypeError(
             "labels and logits must be eager tensors to be summed exactly, got symbolic ones. "
             "Call it outside of tf.function, or sum the losses with tf.reduce_sum."
         )
-    return _numpy.sigmoid_cross_entropy_total(labels=ops.array(z), logits=ops.array(x))
+    return _numpy.sigmoid_cross_entropy_total(labels=array(z), logits=array(x))
 
 
 def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any, name: str | None = None) -> Any:
-    """Return :func:`logitloss.weighted_cross_entropy_with_logits` of tensors."""
+    """Return the sigmoid cross entropy whose positive part has a weight.
+
+    With x = logits, z = labels, w = pos_weight::
+
+        loss = w * z * -log(sigmoid(x)) + (1 - z) * -log(1 - sigmoid(x))
+
+    Labels and logits of one shape, pos_weight broadcasting to it. The losses have the shape and dtype of the logits.
+    It replaces ``tf.nn.weighted_cross_entropy_with_logits``; its gradient at a logit of 0 is right, too.
+    """
     with tf.name_scope(name or "logistic_loss") as scope:
-        x, z = _pair(labels, logits, name)
-        weight = _tensor("pos_weight", pos_weight, _NUMBERS)
+        x, z = pair(labels, logits, name)
+        weight = tensor("pos_weight", pos_weight, NUMBERS)
         if x.shape.rank is not None and weight.shape.rank is not None:
             _checks.weight_fits(weight.shape, x.shape, name)
-        return _named(ops.weighted_loss(x, z, weight), scope)
+        return _named(_sigmoid.weighted_loss(x, z, weight), scope)
 
 
 def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, name: str | None = None) -> Any:
-    """Return :func:`logitloss.softmax_cross_entropy_with_logits` of tensors."""
+    """Return the softmax cross entropy with distributions as labels, one loss per row.
+
+    With x = logits, z = labels::
+
+        loss = sum_j z_j * -log(softmax(x)_j)     over the classes j along axis
+
+    Labels broadcast to the shape of the logits. The losses have that shape without ``axis``. A logit of -inf is an
+    absent class: it adds nothing beside a label of 0.
+    It replaces ``tf.nn.softmax_cross_entropy_with_logits``.
+    """
     with tf.name_scope(name or "softmax_cross_entropy_with_logits") as scope:
-        return _named(ops.softmax_loss(*_softmax_pair(labels, logits, axis, name)), scope)
+        return _named(_softmax.softmax_loss(*softmax_pair(labels, logits, axis, name)), scope)
 
 
 def softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any, axis: int = -1) -> tuple[Any, Any]:
-    """Return :func:`logitloss.softmax_cross_entropy_value_and_grad` of tensors."""
-    return _softmax_value_and_grad(*_softmax_pair(labels, logits, axis))
+    """Return the softmax cross entropy with distributions and its derivative with respect to the logits.
+
+    With x = logits, z = labels::
+
+        gradient_j = sum(z) * softmax(x)_j - z_j     for the classes j along axis
+
+    Labels broadcast to the shape of the logits. The losses have that shape without ``axis``, the gradient has it whole.
+    """
+    return _softmax_value_and_grad(*softmax_pair(labels, logits, axis))
 
 
 def softmax_cross_entropy_mean_and_grad(
     *, labels: Any, logits: Any, axis: int = -1, out: None = None
 ) -> tuple[Any, Any]:
-    """Return :func:`logitloss.softmax_cross_entropy_mean_and_grad` of tensors, see :func:`_mean_and_grad`."""
-    x, z, axis = _softmax_pair(labels, logits, axis)
+    """Return the mean of the softmax cross entropy with distributions and its derivative with respect to the logits.
+
+    With x = logits, z = labels::
+
+        mean       = sum(loss) / n,   n = the number of rows
+        gradient_j = (sum(z) * softmax(x)_j - z_j) / n
+
+    Labels broadcast to the shape of the logits, with the classes along ``axis``.
+    For eager tensors on the CPU the mean is exact, rounded once, and a float. Elsewhere it is TensorFlow's, a scalar
+    tensor of at least float32. Both results are constants to a tape.
+    """
+    x, z, axis = softmax_pair(labels, logits, axis)
     exact = _numpy.softmax_cross_entropy_mean_and_grad
-    return _mean_and_grad(exact, ops.softmax_loss, ops.softmax_gradient, x, z, out, axis=axis)
+    return _mean_and_grad(exact, _softmax.softmax_loss, _softmax.softmax_gradient, x, z, out, axis=axis)
 
 
 def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str | None = None) -> Any:
-    """Return :func:`logitloss.sparse_softmax_cross_entropy_with_logits` of tensors."""
+    """Return the softmax cross entropy with class indices as labels, one loss per row.
+
+    With x = logits with the classes last, y = labels::
+
+        loss = -log(softmax(x)_y)
+
+    Labels are integers of the shape of the logits without the last axis. A label outside the classes is an error where
+    its value is known, and gives nan elsewhere.
+    It replaces ``tf.nn.sparse_softmax_cross_entropy_with_logits``.
+    """
     with tf.name_scope(name or "SparseSoftmaxCrossEntropyWithLogits") as scope:
-        return _named(ops.softmax_loss(*_sparse_pair(labels, logits, name)), scope)
+        return _named(_softmax.softmax_loss(*sparse_pair(labels, logits, name)), scope)
 
 
 def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[Any, Any]:
-    """Return :func:`logitloss.sparse_softmax_cross_entropy_value_and_grad` of tensors."""
-    return _softmax_value_and_grad(*_sparse_pair(labels, logits))
+    """Return the softmax cross entropy with class indices and its derivative with respect to the logits.
+
+    With x = logits with the classes last, y = labels::
+
+        gradient_j = softmax(x)_j - (1 if j == y else 0)
+
+    Labels are integers of the shape of the logits without the last axis. A label outside the classes is an error where
+    its value is known, and gives nan elsewhere.
+    """
+    return _softmax_value_and_grad(*sparse_pair(labels, logits))
 
 
 def sparse_softmax_cross_entropy_mean_and_grad(*, labels: Any, logits: Any, out: None = None) -> tuple[Any, Any]:
-    """Return :func:`logitloss.sparse_softmax_cross_entropy_mean_and_grad` of tensors, see :func:`_mean_and_grad`."""
-    x, y = _sparse_pair(labels, logits)
+    """Return the mean of the softmax cross entropy with class indices and its derivative with respect to the logits.
+
+    With x = logits with the classes last, y = labels::
+
+        mean       = sum(loss) / n,   n = the number of rows
+        gradient_j = (softmax(x)_j - (1 if j == y else 0)) / n
+
+    Labels are integers of the shape of the logits without the last axis.
+    For eager tensors on the CPU the mean is exact, rounded once, and a float. Elsewhere it is TensorFlow's, a scalar
+    tensor of at least float32. Both results are constants to a tape.
+    """
+    x, y = sparse_pair(labels, logits)
     exact = _numpy.sparse_softmax_cross_entropy_mean_and_grad
-    return _mean_and_grad(exact, ops.softmax_loss, ops.softmax_gradient, x, y, out)
+    return _mean_and_grad(exact, _softmax.softmax_loss, _softmax.softmax_gradient, x, y, out)
 
 
 def _softmax_value_and_grad(x: Any, z: Any, axis: int = -1) -> tuple[Any, Any]:
-    known = ops.softmax_kernel(x, z, axis, gradient=True) if ops.readable(x) else (None, None)
-    return ops.softmax_loss(x, z, axis, *known), ops.softmax_gradient(x, z, axis, known[1])
+    computed = _softmax.softmax_kernel(x, z, axis, gradient=True) if has_host_memory(x) else (None, None)
+    return _softmax.softmax_loss(x, z, axis, *computed), _softmax.softmax_gradient(x, z, axis, computed[1])
 
 
 def _mean_and_grad(
@@ -132,91 +231,16 @@ def _mean_and_grad(
             f"out must be None for tensors, which own their memory, got {type(out).__qualname__}. "
             "Take the gradient that is returned."
         )
-    if ops.readable(x):
-        place = ops.memory(x.shape, x.dtype)
-        mean, _ = exact(labels=ops.array(z), logits=ops.array(x), out=place, **axis)
-        return mean, ops.owner(place)
-    values, slopes = (tf.stop_gradient(tf.cast(of(x, z, **axis), ops.wide(x))) for of in (loss, gradient))
+    if has_host_memory(x):
+        gradient_array = aligned_array(x.shape, x.dtype)
+        mean, _ = exact(labels=array(z), logits=array(x), out=gradient_array, **axis)
+        return mean, to_tensor(gradient_array)
+    values, slopes = (
+        tf.stop_gradient(tf.cast(function(x, z, **axis), compute_dtype(x))) for function in (loss, gradient)
+    )
     return tf.reduce_mean(values), tf.cast(slopes / tf.cast(tf.size(values), slopes.dtype), x.dtype)
 
 
 def _named(loss: Any, scope: str) -> Any:
     """Give the operation that returns the loss its name."""
     return loss if tf.executing_eagerly() else tf.identity(loss, name=scope)
-
-
-# --- what they accept ------------------------------------------------------------------------------------------------
-
-
-def _tensor(argument: str, value: Any, kinds: tuple) -> Any:
-    if isinstance(value, tf.RaggedTensor | tf.SparseTensor):
-        raise TypeError(
-            f"{argument} must be a dense tensor, got a {type(value).__name__}. "
-            "Apply the function to its values, as tf.ragged.map_flat_values does."
-        )
-    # A list counts as what NumPy makes of it, float64, where the kind has it.
-    hint = None if hasattr(value, "dtype") or kinds is _INTEGERS else tf.float32 if kinds is _FLOATS else tf.float64
-    tensor = tf.convert_to_tensor(value, dtype_hint=hint, name=argument)
-    if tensor.dtype not in kinds:
-        expected, dtype = {
-            _FLOATS: ("float16, bfloat16, float32 or float64", "tf.float32"),
-            _INTEGERS: ("integer class indices", "tf.int64"),
-            _NUMBERS: ("a float of at most 64 bits, an integer or bool", "tf.float64"),
-        }[kinds]
-        raise TypeError(
-            f"{argument} must be {expected}, got dtype {tensor.dtype.name}. Convert with tf.cast({argument}, {dtype})."
-        )
-    return tensor
-
-
-def _tensors(labels: Any, logits: Any, name: str | None, kinds: tuple = _NUMBERS) -> tuple[Any, Any]:
-    _checks.provided(labels, logits, name)
-    return _tensor("logits", logits, _FLOATS), _tensor("labels", labels, kinds)
-
-
-def _pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
-    x, z = _tensors(labels, logits, name)
-    if not z.shape.is_compatible_with(x.shape):
-        raise ValueError(
-            f"`logits` and `labels` must have the same shape, received ({x.shape} vs {z.shape}). Reshape one."
-        )
-    return x, _of_shape(z, x.shape, lambda: tf.shape(x))
-
-
-def _softmax_pair(labels: Any, logits: Any, axis: int, name: str | None = None) -> tuple[Any, Any, int]:
-    x, z = _tensors(labels, logits, name)
-    if x.shape.rank is not None:
-        axis = _checks.softmax_shapes(() if z.shape.rank is None else z.shape, x.shape, axis, name)
-    z = z if z.dtype.is_floating else tf.cast(z, tf.float32)  # further on, integers are class indices
-    return x, z if z.shape.is_fully_defined() and z.shape == x.shape else tf.broadcast_to(z, tf.shape(x)), axis
-
-
-def _sparse_pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
-    x, y = _tensors(labels, logits, name, _INTEGERS)
-    if x.shape.rank == 0:
-        raise ValueError(f"`logits` cannot be a scalar. Received logits={x}. Pass one logit per class.")
-    if None not in (x.shape.rank, y.shape.rank) and y.shape.rank != x.shape.rank - 1:
-        raise ValueError(
-            f"`labels.shape.rank` must equal `logits.shape.rank - 1`. Received: labels.shape={y.shape} of rank "
-            f"{y.shape.rank} and logits.shape={x.shape} of rank {x.shape.rank}. Reshape one."
-        )
-    if not y.shape.is_compatible_with(x.shape[:-1]):
-        raise ValueError(
-            "`labels.shape` must equal `logits.shape` except for the last dimension. "
-            f"Received: labels.shape={y.shape} and logits.shape={x.shape}. Reshape one."
-        )
-    if x.shape.rank is not None:
-        _checks.softmax_shapes((), x.shape, -1, name)
-        if x.shape[-1] is not None and not tf.is_symbolic_tensor(y):
-            _checks.known_classes(ops.array(y), x.shape[-1], name)
-    return x, tf.cast(_of_shape(y, x.shape[:-1], lambda: tf.shape(x)[:-1]), tf.int64)
-
-
-def _of_shape(labels: Any, known: tf.TensorShape, shape: Callable[[], Any]) -> Any:
-    """Return the labels; where not all dimensions are known, by a step that fails unless they have the shape.
-
-    Two shapes are the same if each broadcasts to the other. XLA, which drops assertions, refuses this too.
-    """
-    if known.is_fully_defined() and labels.shape.is_fully_defined():
-        return labels
-    return tf.broadcast_to(tf.broadcast_to(labels, shape()), tf.shape(labels))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from .. import _checks, _core
-from ._memory import has_kernel
+from ._kernels import has_kernel
 
 Tensor = torch.Tensor
 

@@ -78,7 +78,7 @@ def losses_alone(both: Callable[..., Any], derivatives: Callable[..., Any]) -> t
     return Losses
 
 
-def wide(*tensors: Tensor | None) -> list:
+def compute_dtype(*tensors: Tensor | None) -> list:
     """Return all in one dtype that holds each of them, at least float32: the result is rounded once, at the end."""
     double = any(t is not None and t.dtype is torch.float64 for t in tensors)
     return [None if t is None else t.to(torch.float64 if double else torch.float32) for t in tensors]

@@ -1,4 +1,4 @@
-"""The sigmoid losses of tensors: the kernels where they can have the memory, the formulas elsewhere."""
+"""The sigmoid losses of checked tensors: by a kernel where one can compute, else by the formulas; with derivatives."""
 
 from __future__ import annotations
 
@@ -10,8 +10,18 @@ import torch
 from .. import _core, ufuncs
 from .. import _formulas as formulas
 from .._exact import ExactSum
-from ._memory import TYPES, address, applied, array, card_kernels, differentiates, empty_like, has_kernel, on_card
-from ._operations import Operations, ValueAndGrad, chain, losses_alone, wide
+from ._kernels import (
+    TYPES,
+    address,
+    apply_unchecked,
+    array,
+    differentiates,
+    empty_like,
+    gpu_kernels,
+    has_kernel,
+    on_gpu,
+)
+from ._operations import Operations, ValueAndGrad, chain, compute_dtype, losses_alone
 
 Tensor = torch.Tensor
 
@@ -19,39 +29,39 @@ Tensor = torch.Tensor
 def loss(x: Tensor, z: Tensor, w: Tensor | None = None) -> Tensor:
     """Return the losses, differentiable in all three; the weight has the shape of the logits."""
     if differentiates(x, z, w):
-        return _Losses.apply(x, z, w) if torch.compiler.is_compiling() else applied(_Sigmoid, x, z, w)[0]
+        return _Losses.apply(x, z, w) if torch.compiler.is_compiling() else apply_unchecked(_Sigmoid, x, z, w)[0]
     if has_kernel(x, z, w):
         return _kernel_loss(x, z, w)
-    if kernels := card(x, z, w):
+    if kernels := gpu(x, z, w):
         return kernels.sigmoid(x, z, loss=True)[0]
-    return formulas.loss(Operations(x), *wide(x, z, w)).to(x.dtype)
+    return formulas.loss(Operations(x), *compute_dtype(x, z, w)).to(x.dtype)
 
 
 def value_and_grad(x: Tensor, z: Tensor, w: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return losses and gradient, differentiable in all three."""
     if not differentiates(x, z, w):
         return _computed(x, z, w)
-    return applied(_Reverse if torch.compiler.is_compiling() else _Sigmoid, x, z, w)
+    return apply_unchecked(_Reverse if torch.compiler.is_compiling() else _Sigmoid, x, z, w)
 
 
 def grad_and_hess(x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     """Return gradient and hessian, differentiable in both."""
     if differentiates(x, z) or not has_kernel(x, z):
-        return value_and_grad(x, z)[1], formulas.hessian(Operations(x), *wide(x)).to(x.dtype)
+        return value_and_grad(x, z)[1], formulas.hessian(Operations(x), *compute_dtype(x)).to(x.dtype)
     gradient, hessian = empty_like(x), empty_like(x)
     ufuncs.sigmoid_cross_entropy_grad_and_hess(array(x), array(z), out=(array(gradient), array(hessian)))
     return gradient, hessian
 
 
-def card(x: Tensor, z: Tensor, w: Tensor | None = None) -> Any:
-    """Return the kernels for the card that holds these tensors, or None; they know no weight."""
-    return card_kernels(x, z) if w is None else None
+def gpu(x: Tensor, z: Tensor, w: Tensor | None = None) -> Any:
+    """Return the Triton kernels for these tensors, or None; they take no weight."""
+    return gpu_kernels(x, z) if w is None else None
 
 
 def mean(x: Tensor, z: Tensor, _: None, count: int, divisor: float, gradient: Tensor | None) -> float | Tensor:
-    """Return the sum of plain losses over ``count``, exact on the CPU; the gradient is divided by ``divisor``."""
-    if on_card(x):
-        return card(x, z).sigmoid(x, z, total=True, out=gradient, divisor=divisor)[2] / count
+    """Return the sum of eager losses over ``count``, exact on the CPU; the gradient is divided by ``divisor``."""
+    if on_gpu(x):
+        return gpu(x, z).sigmoid(x, z, total=True, out=gradient, divisor=divisor)[2] / count
     if not (x.is_contiguous() and z.is_contiguous()):
         return total(x, z, None, divisor, gradient)._rounded(count)
     return _core.sigmoid_cross_entropy_mean_at(
@@ -60,7 +70,7 @@ def mean(x: Tensor, z: Tensor, _: None, count: int, divisor: float, gradient: Te
 
 
 def total(x: Tensor, z: Tensor, _: None = None, divisor: float = 1, out: Tensor | None = None) -> ExactSum:
-    """Return the exact sum of plain losses on the CPU; ``out`` takes the gradient divided by ``divisor``."""
+    """Return the exact sum of eager losses on the CPU; ``out`` takes the gradient divided by ``divisor``."""
     sum_ = ExactSum()
     gradient = None if out is None else array(out)
     sum_._add(x.numel(), _core.sigmoid_cross_entropy_total(array(x), array(z), gradient, float(divisor)))
@@ -69,19 +79,21 @@ def total(x: Tensor, z: Tensor, _: None = None, divisor: float = 1, out: Tensor 
 
 def _kernel_loss(x: Tensor, z: Tensor, w: Tensor | None) -> Tensor:
     if w is None:
-        return _by_kernel(x, z)
+        return _losses_by_kernel(x, z)
     value, weights = empty_like(x), array(w)
-    weights = weights[tuple(slice(None if step else 1) for step in weights.strides)]  # what was expanded, once
+    weights = weights[
+        tuple(slice(None if step else 1) for step in weights.strides)
+    ]  # without the repeats of an expanded axis
     ufuncs.weighted_sigmoid_cross_entropy(array(x), array(z), weights.astype(np.float64), out=array(value))
     return value
 
 
-def _by_kernel(x: Tensor, z: Tensor, gradient: Tensor | None = None) -> Tensor:
+def _losses_by_kernel(x: Tensor, z: Tensor, gradient: Tensor | None = None) -> Tensor:
     """Return the losses; ``gradient`` takes their derivative."""
     value = empty_like(x)
     if x.is_contiguous() and z.is_contiguous():
-        places = x.data_ptr(), z.data_ptr(), value.data_ptr(), address(gradient)
-        _core.sigmoid_cross_entropy_at(*places, x.numel(), TYPES[x.dtype], TYPES[z.dtype])
+        addresses = x.data_ptr(), z.data_ptr(), value.data_ptr(), address(gradient)
+        _core.sigmoid_cross_entropy_at(*addresses, x.numel(), TYPES[x.dtype], TYPES[z.dtype])
     elif gradient is None:
         ufuncs.sigmoid_cross_entropy(array(x), array(z), out=array(value))
     else:
@@ -90,8 +102,8 @@ def _by_kernel(x: Tensor, z: Tensor, gradient: Tensor | None = None) -> Tensor:
 
 
 def _kernel_gradient(x: Tensor, z: Tensor, w: Tensor) -> Tensor:
-    """(1 - z) sigmoid(x) - w z sigmoid(-x): the gradients for the labels 0 and 1, neither of which loses its tail."""
-    wx, wz, ww = wide(x, z, w)
+    """(1 - z) sigmoid(x) - w z sigmoid(-x): the gradients for the labels 0 and 1, both accurate in the tails."""
+    wx, wz, ww = compute_dtype(x, z, w)
     negative, positive = empty_like(wx), empty_like(wx)
     for label, out in enumerate((negative, positive)):
         total(wx, torch.tensor(label, dtype=torch.uint8).expand(x.shape), out=out)
@@ -119,10 +131,10 @@ def _computed(x: Tensor, z: Tensor, w: Tensor | None) -> tuple[Tensor, Tensor]:
         if w is not None:
             return _kernel_loss(x, z, w), _kernel_gradient(x, z, w)
         gradient = empty_like(x)
-        return _by_kernel(x, z, gradient), gradient
-    if kernels := card(x, z, w):
+        return _losses_by_kernel(x, z, gradient), gradient
+    if kernels := gpu(x, z, w):
         return kernels.sigmoid(x, z, loss=True, out=torch.empty_like(x))[:2]
-    xp, parts = Operations(x), wide(x, z, w)
+    xp, parts = Operations(x), compute_dtype(x, z, w)
     return formulas.loss(xp, *parts).to(x.dtype), formulas.gradient(xp, *parts).to(x.dtype)
 
 
@@ -130,7 +142,7 @@ def _backward(ctx: Any, *outer: Any) -> tuple:
     """Scale the gradient; for its own derivative, the hessian."""
     by_value, by_gradient = outer
     x, z, w, gradient = ctx.saved_tensors
-    parts = wide(x, z, w)
+    parts = compute_dtype(x, z, w)
     by_x = by_z = by_w = None
     if ctx.needs_input_grad[0]:
         hessian = None if by_gradient is None else formulas.hessian(Operations(x), *parts)
@@ -154,18 +166,18 @@ class _Reverse(ValueAndGrad):
 
 
 class _Sigmoid(_Reverse):
-    """The same with a forward mode, which Dynamo refuses."""
+    """The same with forward mode, which Dynamo refuses."""
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
         """Multiply the tangents with the derivatives of both outputs."""
         x, z, w, gradient = ctx.saved_tensors
-        parts = wide(x, z, w)
-        none = (0, 0)
+        parts = compute_dtype(x, z, w)
+        zero = (0, 0)
         partials = (
             (gradient, formulas.hessian(Operations(x), *parts)),
-            none if tangents[1] is None else _by_label(*parts),
-            none if tangents[2] is None else _by_weight(*parts),
+            zero if tangents[1] is None else _by_label(*parts),
+            zero if tangents[2] is None else _by_weight(*parts),
         )
         return tuple(
             chain(x, *((tangent, partial[i]) for tangent, partial in zip(tangents, partials, strict=True)))

@@ -1,7 +1,7 @@
-"""The softmax losses of tensors, classes along the last axis: kernels where they can have the memory, else formulas.
+"""The softmax losses of checked tensors, classes last: by a kernel where one can compute, else by the formulas.
 
-Labels are distributions, of the shape of the logits, or class indices, int64, of one axis less. Rows that are ignored
-have a loss and a gradient of 0, whatever stands in them.
+Labels are distributions, of the shape of the logits, or class indices, int64, of one axis less. Ignored rows
+have a loss and a gradient of 0, whatever they hold.
 """
 
 from __future__ import annotations
@@ -13,8 +13,18 @@ import torch
 from .. import _core, ufuncs
 from .. import _formulas as formulas
 from .._exact import ExactSum
-from ._memory import TYPES, address, applied, array, card_kernels, differentiates, empty_like, has_kernel, on_card
-from ._operations import Operations, ValueAndGrad, chain, losses_alone, wide
+from ._kernels import (
+    TYPES,
+    address,
+    apply_unchecked,
+    array,
+    differentiates,
+    empty_like,
+    gpu_kernels,
+    has_kernel,
+    on_gpu,
+)
+from ._operations import Operations, ValueAndGrad, chain, compute_dtype, losses_alone
 
 Tensor = torch.Tensor
 
@@ -22,9 +32,13 @@ Tensor = torch.Tensor
 def loss(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> Tensor:
     """Return the losses, differentiable in logits and distributions."""
     if differentiates(x, z):
-        return _Losses.apply(x, z, ignored) if torch.compiler.is_compiling() else applied(_Softmax, x, z, ignored)[0]
-    if card(x, z, ignored):
-        return _on_card(x, z, ignored)
+        return (
+            _Losses.apply(x, z, ignored)
+            if torch.compiler.is_compiling()
+            else apply_unchecked(_Softmax, x, z, ignored)[0]
+        )
+    if gpu(x, z, ignored):
+        return _on_gpu(x, z, ignored)
     if not has_kernel(x, z, ignored):
         return _by_formulas(x, z, ignored)[0]
     value = x.new_empty(x.shape[:-1])
@@ -37,20 +51,20 @@ def value_and_grad(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> tuple
     """Return losses and gradient, differentiable in logits and distributions."""
     if not differentiates(x, z):
         return _computed(x, z, ignored)
-    return applied(_Reverse if torch.compiler.is_compiling() else _Softmax, x, z, ignored)
+    return apply_unchecked(_Reverse if torch.compiler.is_compiling() else _Softmax, x, z, ignored)
 
 
-def card(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> Any:
-    """Return the kernels for the card that holds these tensors, or None; they know class indices only."""
-    return None if z.ndim == x.ndim else card_kernels(x, z, ignored)
+def gpu(x: Tensor, z: Tensor, ignored: Tensor | None = None) -> Any:
+    """Return the Triton kernels for these tensors, or None; they take class indices only."""
+    return None if z.ndim == x.ndim else gpu_kernels(x, z, ignored)
 
 
 def mean(
     x: Tensor, z: Tensor, ignored: Tensor | None, count: int, divisor: float, gradient: Tensor | None
 ) -> float | Tensor:
-    """Return the sum of plain losses over ``count``, exact on the CPU; the gradient is divided by ``divisor``."""
-    if on_card(x):
-        return _on_card(x, z, ignored, divisor, gradient).sum(dtype=torch.float64) / count
+    """Return the sum of eager losses over ``count``, exact on the CPU; the gradient is divided by ``divisor``."""
+    if on_gpu(x):
+        return _on_gpu(x, z, ignored, divisor, gradient).sum(dtype=torch.float64) / count
     if not (x.is_contiguous() and z.is_contiguous() and (ignored is None or ignored.is_contiguous())):
         return total(x, z, ignored, divisor, gradient)._rounded(count)
     classes, sparse, types = x.shape[-1], z.ndim != x.ndim, (TYPES[x.dtype], TYPES[z.dtype])
@@ -59,20 +73,20 @@ def mean(
 
 
 def total(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Tensor | None) -> ExactSum:
-    """Return the exact sum of plain losses on the CPU; ``out`` takes the gradient divided by ``divisor``."""
+    """Return the exact sum of eager losses on the CPU; ``out`` takes the gradient divided by ``divisor``."""
     return ExactSum(array(loss(x, z, ignored) if out is None else _both(x, z, ignored, divisor, out)))
 
 
 def one_hot(x: Tensor, y: Tensor) -> Tensor:
-    """Return class indices as distributions, nan where one is no class; those of plain tensors are known to be."""
-    (x,) = wide(x)
+    """Return class indices as distributions, nan for an index outside the classes; eager ones are checked."""
+    (x,) = compute_dtype(x)
     if has_kernel(x, y):
         return torch.zeros_like(x).scatter_(-1, y[..., None], 1)
     return formulas.one_hot(Operations(x), y, x)
 
 
 def _both(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Tensor) -> Tensor:
-    """Return the losses of plain tensors; ``out`` takes the gradient divided by ``divisor``."""
+    """Return the losses of eager tensors; ``out`` takes the gradient divided by ``divisor``."""
     value = x.new_empty(x.shape[:-1])
     if z.ndim == x.ndim:
         ufunc = _core.softmax_cross_entropy_value_and_grad_divided
@@ -82,9 +96,9 @@ def _both(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float, out: Ten
     return _masked(value, ignored, out)
 
 
-def _on_card(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float = 1, out: Tensor | None = None) -> Tensor:
-    """The same on a card; without ``out`` the losses alone."""
-    return _masked(card(x, z).sparse_softmax(x, z, out=out, divisor=divisor), ignored, out)
+def _on_gpu(x: Tensor, z: Tensor, ignored: Tensor | None, divisor: float = 1, out: Tensor | None = None) -> Tensor:
+    """Return the losses of tensors on a GPU; ``out`` takes the gradient divided by ``divisor``."""
+    return _masked(gpu(x, z).sparse_softmax(x, z, out=out, divisor=divisor), ignored, out)
 
 
 def _masked(value: Tensor, ignored: Tensor | None, gradient: Tensor | None) -> Tensor:
@@ -104,7 +118,7 @@ def _by_formulas(x: Tensor, z: Tensor, ignored: Tensor | None, gradient: bool = 
     parts = _parts(rows[0], differentiated=torch._C._are_functorch_transforms_active())
     value = formula(xp, *rows, parts)[..., None]
     values = (value, slope(xp, *rows, parts)) if gradient else (value,)
-    loss, *gradients = (_kept(one, ignored).to(x.dtype) for one in values)
+    loss, *gradients = (_kept(result, ignored).to(x.dtype) for result in values)
     return loss[..., 0], *gradients
 
 
@@ -112,14 +126,14 @@ def _parts(x: Tensor, differentiated: bool = True) -> tuple[Tensor, ...]:
     """Return the parts of the formulas, in operations that may be differentiated themselves."""
     first = None
     if differentiated:
-        place = torch.argmax(x, dim=-1, keepdim=True)
-        first = x.gather(-1, place), (Operations(x).arange(x.shape[-1]) == place) & (x > -torch.inf)
+        leading = torch.argmax(x, dim=-1, keepdim=True)
+        first = x.gather(-1, leading), (Operations(x).arange(x.shape[-1]) == leading) & (x > -torch.inf)
     return formulas.softmax_parts(Operations(x), x, first)
 
 
 def _rows(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return the arguments of the formulas, with logits of 0 in rows that are ignored: these may hold a nan."""
-    wx, wz = wide(x, z) if z.ndim == x.ndim else (*wide(x), z)
+    wx, wz = compute_dtype(x, z) if z.ndim == x.ndim else (*compute_dtype(x), z)
     return _kept(wx, ignored), wz
 
 
@@ -130,7 +144,7 @@ def _kept(rows: Tensor, ignored: Tensor | None) -> Tensor:
 
 def _computed(x: Tensor, z: Tensor, ignored: Tensor | None) -> tuple[Tensor, Tensor]:
     """Compute losses and gradient, in one pass where there is a kernel for it."""
-    kernel = _both if has_kernel(x, z, ignored) else _on_card if card(x, z, ignored) else None
+    kernel = _both if has_kernel(x, z, ignored) else _on_gpu if gpu(x, z, ignored) else None
     if kernel is None:
         value, gradient = _by_formulas(x, z, ignored, gradient=True)
         return value, gradient
@@ -148,7 +162,7 @@ def _backward(ctx: Any, *outer: Any) -> tuple:
     if ctx.needs_input_grad[0]:
         by_x = chain(x, (by_value, gradient), (_curvature(x, z, ignored, by_gradient), 1))
     if ctx.needs_input_grad[1]:
-        (wx,) = wide(_kept(x, ignored))
+        (wx,) = compute_dtype(_kept(x, ignored))
         by_z = chain(z, (by_value, _by_label(wx)), (_mixed_sum(wx, by_gradient), 1))
     return by_x, by_z, None
 
@@ -163,7 +177,7 @@ class _Reverse(ValueAndGrad):
 
 
 class _Softmax(_Reverse):
-    """The same with a forward mode, which Dynamo refuses."""
+    """The same with forward mode, which Dynamo refuses."""
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
@@ -171,7 +185,7 @@ class _Softmax(_Reverse):
         x, z, ignored, gradient = ctx.saved_tensors
         by_x, by_z, _ = tangents
         by_z = None if by_z is None else _kept(by_z, ignored)
-        (wx,) = wide(_kept(x, ignored))
+        (wx,) = compute_dtype(_kept(x, ignored))
         by_losses = None if by_z is None else _by_label(wx)
         value = chain(wx, (by_x, gradient), (by_z, by_losses)).sum(-1).to(x.dtype)
         return value, chain(x, (_curvature(x, z, ignored, by_x), 1), (_mixed(wx, by_z), 1))

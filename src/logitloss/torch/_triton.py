@@ -2,7 +2,7 @@
 
 Results are computed in float64 and rounded once to the dtype of the logits, float16, bfloat16 or float32: within
 0.501 ulp; a gradient next to its root within 0.501 ulp + 2^-38 min(sigmoid(x), 1 - sigmoid(x)). Subnormals are kept:
-no instruction here flushes them. exp and log1p are as short as that allows, so that on a card with float64 units for
+no instruction here flushes them. exp and log1p are as short as that allows, so that on a GPU with float64 units for
 half its lanes memory, not arithmetic, sets the pace.
 
 ``TRITON_INTERPRET=1`` runs them on a CPU, for tests.
@@ -18,7 +18,7 @@ import triton
 import triton.language as tl
 
 BLOCK = 1024
-PROGRAMS = 2048  # as many for every size and card, so that a sum has one order
+PROGRAMS = 2048  # the same for every size and GPU, so that a sum has one order
 
 
 def _constant(digits: str) -> tl.constexpr:

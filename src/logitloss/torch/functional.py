@@ -18,8 +18,9 @@ from ._checks import (
     tensors,
 )
 from ._checks import weight as expanded
-from ._memory import eager, has_kernel, promoted, reduced, summed
-from ._operations import wide
+from ._kernels import autocast, eager, has_kernel
+from ._operations import compute_dtype
+from ._reductions import reduced, summed
 
 Tensor = torch.Tensor
 
@@ -84,11 +85,11 @@ def binary_cross_entropy_with_logits(
     tensor(4.1399e-08)
     """
     reduction = _mode(size_average, reduce, reduction)
-    plain = tensors(TORCHS, input, target)
+    eager_input = tensors(TORCHS, input, target)
     same_shape(TORCHS, input, target)
-    x = promoted(input)
+    x = autocast(input)
     if weight is None and pos_weight is None and reduction != "none":
-        return reduced(_sigmoid, x, target, plain, x.numel() if reduction == "mean" else 1)
+        return reduced(_sigmoid, x, target, eager_input, x.numel() if reduction == "mean" else 1)
     loss = _sigmoid.loss(x, target, None if pos_weight is None else expanded(TORCHS, "pos_weight", pos_weight, x))
     if weight is not None:
         loss = (loss * expanded(TORCHS, "weight", weight, x)).to(loss.dtype)
@@ -160,18 +161,18 @@ def cross_entropy(
     tensor([4.2484e-18, 0.0000e+00])
     """
     reduction = _mode(size_average, reduce, reduction)
-    plain = tensors(TORCHS, input, target)
+    eager_input = tensors(TORCHS, input, target)
     indices = target.ndim < input.ndim
     axis = class_axis(input, target)
     last = axis == input.ndim - 1
-    x = promoted(input) if last else promoted(input).movedim(axis, -1)
+    x = autocast(input) if last else autocast(input).movedim(axis, -1)
     if weight is not None:
         class_weight(weight, x.shape[-1], x)
-        plain = plain and has_kernel(weight)
+        eager_input = eager_input and has_kernel(weight)
     smoothing(label_smoothing)
     ignore_index = ignored_index(ignore_index)
     if indices:
-        return _of_indices(x, target.to(torch.int64), plain, weight, ignore_index, reduction, label_smoothing)
+        return _of_indices(x, target.to(torch.int64), eager_input, weight, ignore_index, reduction, label_smoothing)
     if ignore_index >= 0:
         raise RuntimeError(
             f"ignore_index is for class indices, got {ignore_index} with probabilities. "
@@ -180,20 +181,20 @@ def cross_entropy(
     z = _smoothed(target if last else target.movedim(axis, -1), x, weight, label_smoothing)
     if reduction == "none":
         return _softmax.loss(x, z)
-    return reduced(_softmax, x, z, plain, x.numel() // x.shape[-1] if reduction == "mean" else 1)
+    return reduced(_softmax, x, z, eager_input, x.numel() // x.shape[-1] if reduction == "mean" else 1)
 
 
 def _of_indices(
     x: Tensor,
     y: Tensor,
-    plain: bool,
+    eager_input: bool,
     weight: Tensor | None,
     ignore_index: int,
     reduction: str,
     label_smoothing: float,
 ) -> Tensor:
     ignored, count = None, y.numel()
-    if not (plain and all_counted(y, x.shape[-1], ignore_index)):
+    if not (eager_input and all_counted(y, x.shape[-1], ignore_index)):
         ignored = y == ignore_index
         left_out = ignored.sum()
         if eager(y):
@@ -205,25 +206,25 @@ def _of_indices(
             known_classes(y, x.shape[-1])
     z = _smoothed(_softmax.one_hot(x, y), x, weight, label_smoothing) if label_smoothing else y
     if weight is None and reduction != "none":
-        return reduced(_softmax, x, z, plain, count if reduction == "mean" else 1, ignored)
+        return reduced(_softmax, x, z, eager_input, count if reduction == "mean" else 1, ignored)
     loss = _softmax.loss(x, z, ignored)
-    of_rows = None if weight is None else weight[y]
-    if of_rows is not None and not label_smoothing:
-        loss = (loss * of_rows).to(loss.dtype)
+    row_weight = None if weight is None else weight[y]
+    if row_weight is not None and not label_smoothing:
+        loss = (loss * row_weight).to(loss.dtype)
     if reduction == "none":
         return loss
-    if of_rows is None or reduction == "sum":
+    if row_weight is None or reduction == "sum":
         return summed(loss)
-    of_rows = of_rows if ignored is None else torch.where(ignored, 0, of_rows)
-    loss_wide, weight_wide = wide(loss, of_rows)
-    return (summed(loss_wide) / summed(weight_wide)).to(loss.dtype)
+    row_weight = row_weight if ignored is None else torch.where(ignored, 0, row_weight)
+    losses, weights = compute_dtype(loss, row_weight)
+    return (summed(losses) / summed(weights)).to(loss.dtype)
 
 
 def _smoothed(z: Tensor, x: Tensor, weight: Tensor | None, label_smoothing: float) -> Tensor:
     """Return the distributions with a share spread over the classes, each class times its weight."""
     if weight is None and not label_smoothing:
         return z
-    z, _, weight = wide(z, x, weight)
+    z, _, weight = compute_dtype(z, x, weight)
     if label_smoothing:
         z = z * (1 - label_smoothing) + label_smoothing / x.shape[-1]
     return z if weight is None else z * weight
