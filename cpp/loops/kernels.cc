@@ -2,7 +2,7 @@
 
 #include "loops.h"
 #include "softmax_loops.h"
-#include "sums/histogram_bin.h"
+#include "sums/histogram.h"
 
 namespace LOGITLOSS_NAMESPACE {
 
@@ -60,14 +60,21 @@ void add(Type type, Array values, size_t n, logitloss::ExactSum& total) {
   }
 }
 
-void tally_cells(const float* logits, const uint8_t* labels, const float* loss, int n, uint16_t* cells,
-                 double* squares) {
+void bin_block(const float* logits, const uint8_t* labels, const float* loss, const float* residual, int n,
+               logitloss::BinnedBlock& to) {
   for (int i = 0; i < n; ++i) {
     const unsigned exponent = bit_cast<uint32_t>(loss[i]) >> 23;
-    cells[i] =
-        static_cast<uint16_t>(2 * logitloss::tally_cell(logits[i], logitloss::is_one(labels[i])) + (exponent & 1));
+    const int coarse = logitloss::bin_of(logitloss::coarse_bins, logits[i], logitloss::is_one(labels[i]));
+    to.coarse[i] = static_cast<uint16_t>(2 * coarse + (exponent & 1));
+    to.fine[i] = static_cast<uint16_t>(
+        logitloss::bin_of(logitloss::fine_bins, logits[i], logitloss::is_one(labels[i])));
   }
-  for (int i = 0; i < n; ++i) squares[i] = static_cast<double>(loss[i]) * loss[i];
+  for (int i = 0; i < n; ++i) {
+    const double l = loss[i], r = residual[i], p = r < 0 ? -r : r;  // p or 1 - p
+    to.loss2[i] = l * l;
+    to.brier[i] = r * r;
+    to.variance[i] = p * (1 - p);
+  }
 }
 
 }  // namespace LOGITLOSS_NAMESPACE

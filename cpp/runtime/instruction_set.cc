@@ -9,7 +9,7 @@
 #define LOGITLOSS_NAME(isa) #isa
 #define LOGITLOSS_KERNELS(isa)                                                                            \
   {                                                                                                       \
-    LOGITLOSS_NAME(isa), isa::run, isa::add, isa::tally_cells, isa::softmax_rows, isa::softmax_summarise, \
+    LOGITLOSS_NAME(isa), isa::run, isa::add, isa::bin_block, isa::softmax_rows, isa::softmax_summarise, \
         isa::softmax_finish, isa::softmax_gradient                                                        \
   }
 

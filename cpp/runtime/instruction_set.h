@@ -13,7 +13,7 @@
   namespace isa {                                                                                                      \
   void run(const Task&, std::size_t n);                                                                                \
   void add(Type, Array, std::size_t n, ExactSum&);                                                                     \
-  void tally_cells(const float*, const std::uint8_t*, const float*, int n, std::uint16_t*, double*);                   \
+  void bin_block(const float*, const std::uint8_t*, const float*, const float*, int n, logitloss::BinnedBlock&);       \
   void softmax_rows(const SoftmaxTask&, std::size_t start, std::size_t count, SoftmaxSegment*);                        \
   void softmax_summarise(const SoftmaxTask&, std::size_t row, std::size_t first, std::size_t count, SoftmaxSegment*);  \
   SoftmaxRow softmax_finish(const SoftmaxTask&, std::size_t row, const SoftmaxSegment*, std::size_t count);            \
@@ -36,7 +36,7 @@ struct Kernels {
   const char* name;
   decltype(&LOGITLOSS_FIRST_ISA::run) run;
   decltype(&LOGITLOSS_FIRST_ISA::add) add;
-  decltype(&LOGITLOSS_FIRST_ISA::tally_cells) tally_cells;
+  decltype(&LOGITLOSS_FIRST_ISA::bin_block) bin_block;
   decltype(&LOGITLOSS_FIRST_ISA::softmax_rows) softmax_rows;
   decltype(&LOGITLOSS_FIRST_ISA::softmax_summarise) softmax_summarise;
   decltype(&LOGITLOSS_FIRST_ISA::softmax_finish) softmax_finish;

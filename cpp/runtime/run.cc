@@ -89,9 +89,9 @@ void add(Type type, Array values, std::size_t n, ExactSum& total) {
   });
 }
 
-void tally_cells(const float* logits, const std::uint8_t* labels, const float* loss, int n, std::uint16_t* cells,
-                 double* squares) {
-  kernels().tally_cells(logits, labels, loss, n, cells, squares);
+void bin_block(const float* logits, const std::uint8_t* labels, const float* loss, const float* residual, int n,
+               BinnedBlock& block) {
+  kernels().bin_block(logits, labels, loss, residual, n, block);
 }
 
 void run(const SoftmaxTask& task, std::size_t rows) {

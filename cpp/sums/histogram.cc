@@ -1,4 +1,4 @@
-// See tally.h. Nothing may contract or reassociate here: the errors of the additions are what keeps the sums exact.
+// See histogram.h. Nothing may contract or reassociate here.
 #include "histogram.h"
 
 #include <algorithm>
@@ -12,20 +12,13 @@ namespace logitloss {
 
 namespace {
 
-constexpr double largest = 0x1.fffffffffffffp1023;
-constexpr int block = 512;
+constexpr int block = BinnedBlock::rows;
 
-// What a + b loses when it is rounded to `sum`.
-inline double error_of(double a, double b, double sum) {
-  const double b_seen = sum - a;
-  return (a - (sum - b_seen)) + (b - b_seen);
-}
-
-inline int loss_interval(double loss) {
+inline int loss_bin(double loss) {
   std::uint64_t bits;
   std::memcpy(&bits, &loss, sizeof bits);
-  const int k = static_cast<int>(bits >> 52 & 0x7ff) - 1023 - Tally::lowest_loss;
-  return std::min(std::max(k, 0), Tally::loss_intervals - 1);
+  const int k = static_cast<int>(bits >> 52 & 0x7ff) - 1023 - Histogram::lowest_loss;
+  return std::min(std::max(k, 0), Histogram::loss_bins - 1);
 }
 
 template <class T>
@@ -33,111 +26,96 @@ Array array_of(const T* values) {
   return {const_cast<char*>(reinterpret_cast<const char*>(values)), sizeof *values};
 }
 
-}  // namespace
-
-void CellSum::spill(double v) {
-  if (!rest_) rest_ = std::make_unique<ExactSum>();
-  logitloss::add(Type::f64, array_of(&v), 1, *rest_);
+void count_fine(Histogram& to, int bin) {
+  if (to.fine_rows.empty()) to.fine_rows.resize(2 * fine_bins.count());
+  ++to.fine_rows[bin];
 }
 
-inline void CellSum::add(double v) {
-  const double sum = high_ + v;
-  const double error = error_of(high_, v, sum);
-  if (error == 0) {
-    high_ = sum;
-  } else if (!(std::fabs(v) <= largest && std::fabs(sum) <= largest)) {
-    spill(v);
-  } else {
-    high_ = sum;
-    const double low = low_ + error;
-    if (error_of(low_, error, low) == 0) {
-      low_ = low;
-    } else {
-      spill(low_);
-      low_ = error;
-    }
-  }
-}
-
-ExactSum CellSum::total() const {
-  ExactSum all;
-  if (rest_) all = *rest_;
-  const double parts[] = {high_, low_};
-  logitloss::add(Type::f64, array_of(parts), 2, all);
-  all.carry();
-  return all;
-}
-
-namespace {
-
-// Adds a row, of whatever kind; returns its weighted loss.
+// Adds a row, of whatever kind, but for its fine bin; returns its weighted loss.
 template <class Float, class Label>
-double add_row(Tally& tally, Float x, Label z, const double* w, Float l, Float g) {
+double add_row(Histogram& to, Float x, Label z, const double* w, Float l, Float g) {
   const int one = is_one(z);
   const double weight = w ? *w : 1, loss = weight > 0 ? weight * l : 0;
-  Tally::Cell& cell = tally.cells[tally_cell(x, one)];
-  ++cell.rows;
-  ++tally.losses[loss_interval(l)];
-  if (w) cell.weight.add(weight);
-  if (w || !one) cell.label.add(weight * z);
-  cell.loss.add(loss);
-  cell.residual.add(weight * g);
+  Histogram::Bin& bin = to.bins[bin_of(coarse_bins, x, one)];
+  ++bin.rows;
+  ++to.losses[loss_bin(l)];
+  if (w) {
+    bin.weight.add(weight);
+    bin.weight2.add(weight * weight);
+  }
+  if (w || !one) bin.label.add(weight * z);
+  bin.loss.add(loss);
+  bin.residual.add(weight * g);
   return loss;
 }
 
 template <class Float, class Label>
-void add_block(Tally& tally, const Float* x, const Label* z, const double* w, const Float* l, const Float* g, int n) {
-  double loss2[block], weight2[block], weight2_loss[block];
+void add_block(Histogram& to, const Float* x, const Label* z, const double* w, const Float* l, const Float* g, int n) {
+  double loss2[block], weight2_loss[block], brier[block], variance[block];
   for (int i = 0; i < n; ++i) {
-    const double weight = w ? w[i] : 1, loss = add_row(tally, x[i], z[i], w ? w + i : nullptr, l[i], g[i]);
+    const double weight = w ? w[i] : 1, label = z[i], residual = g[i];
+    const double loss = add_row(to, x[i], z[i], w ? w + i : nullptr, l[i], g[i]);
+    const int fine = bin_of(fine_bins, x[i], is_one(z[i]));
+    if (!w && (label == 0 || label == 1)) {
+      count_fine(to, fine);
+    } else {
+      if (to.fine_sums.empty()) to.fine_sums.resize(2 * fine_bins.count());
+      to.fine_sums[fine & ~1].add(weight);
+      to.fine_sums[fine | 1].add(weight * label);
+    }
+    const double p = label == 1 ? -residual : label + residual;  // or 1 - p, without a loss of digits
     loss2[i] = loss * loss;
-    weight2[i] = weight * weight;
     weight2_loss[i] = weight * loss;
+    brier[i] = weight * (residual * residual);
+    variance[i] = weight * weight * (p * (1 - p));
   }
-  add(Type::f64, array_of(loss2), n, tally.loss2);
-  if (!w) return;
-  add(Type::f64, array_of(weight2), n, tally.weight2);
-  add(Type::f64, array_of(weight2_loss), n, tally.weight2_loss);
+  add(Type::f64, array_of(loss2), n, to.loss2);
+  add(Type::f64, array_of(brier), n, to.brier);
+  add(Type::f64, array_of(variance), n, to.variance);
+  if (w) add(Type::f64, array_of(weight2_loss), n, to.weight2_loss);
 }
 
-// The sums of float32 rows with hard labels and no weights, in plain doubles. The losses of a cell with two ends lie
+// The sums of float32 rows with hard labels and no weights, in plain doubles. The losses of a bin with two ends lie
 // within a factor of 1.3, and so do the residuals: they need 25 bits, and a double sums 2^27 of them without rounding.
 // The losses are of one binary order or of two that follow each other, which the last bit of the exponent tells apart:
-// so the rows of a cell and parity are those of one interval of the loss.
+// so the rows of a bin and parity are those of one bin of the loss.
 struct PlainSums {
-  static constexpr int all = 2 * 2 * Tally::intervals, first = 4, last = all - 4;  // those with two ends
+  static constexpr int all = 4 * coarse_bins.count(), first = 4, last = all - 4;  // those with two ends
   static constexpr std::size_t most_rows = std::size_t{1} << 27;
   struct {
     double loss = 0, residual = 0;
   } sums[all];
   std::int64_t rows[all] = {};
+  BinnedBlock binned;
 
-  void add(Tally& tally, const float* x, const std::uint8_t* z, const float* l, const float* g, int n) {
-    std::uint16_t cell[block];
-    double loss2[block];
-    tally_cells(x, z, l, n, cell, loss2);
+  void add(Histogram& to, const float* x, const std::uint8_t* z, const float* l, const float* g, int n) {
+    bin_block(x, z, l, g, n, binned);
+    if (to.fine_rows.empty()) to.fine_rows.resize(2 * fine_bins.count());
     for (int i = 0; i < n; ++i) {
-      const int c = cell[i];
+      const int c = binned.coarse[i];
       ++rows[c];
+      ++to.fine_rows[binned.fine[i]];
       sums[c].loss += l[i];
       sums[c].residual += g[i];
     }
     const auto is_end = [](unsigned c) { return c - first >= unsigned{last - first}; };
     unsigned ends = 0;
-    for (int i = 0; i < n; ++i) ends |= is_end(cell[i]);
+    for (int i = 0; i < n; ++i) ends |= is_end(binned.coarse[i]);
     for (int i = 0; ends && i < n; ++i)
-      if (is_end(cell[i])) add_row(tally, x[i], z[i], nullptr, l[i], g[i]);
-    logitloss::add(Type::f64, array_of(loss2), n, tally.loss2);
+      if (is_end(binned.coarse[i])) add_row(to, x[i], z[i], nullptr, l[i], g[i]);
+    logitloss::add(Type::f64, array_of(binned.loss2), n, to.loss2);
+    logitloss::add(Type::f64, array_of(binned.brier), n, to.brier);
+    logitloss::add(Type::f64, array_of(binned.variance), n, to.variance);
   }
 
-  void add_to(Tally& tally) const {
+  void add_to(Histogram& to) const {
     for (int i = first; i < last; ++i) {
       if (!rows[i]) continue;
-      Tally::Cell& cell = tally.cells[i / 2];
-      cell.rows += rows[i];
-      cell.loss.add(sums[i].loss);
-      cell.residual.add(sums[i].residual);
-      tally.losses[loss_interval(sums[i].loss / static_cast<double>(rows[i]))] += rows[i];
+      Histogram::Bin& bin = to.bins[i / 2];
+      bin.rows += rows[i];
+      bin.loss.add(sums[i].loss);
+      bin.residual.add(sums[i].residual);
+      to.losses[loss_bin(sums[i].loss / static_cast<double>(rows[i]))] += rows[i];
     }
   }
 };
@@ -145,7 +123,7 @@ struct PlainSums {
 }  // namespace
 
 template <class Float, class Label>
-void Tally::add(const Float* logits, const Label* labels, const double* weights, std::size_t n) {
+void Histogram::add(const Float* logits, const Label* labels, const double* weights, std::size_t n) {
   constexpr bool hard = std::is_same<Label, std::uint8_t>::value;
   constexpr bool may_be_plain = hard && std::is_same<Float, float>::value;
   if (n > PlainSums::most_rows) {
@@ -154,6 +132,7 @@ void Tally::add(const Float* logits, const Label* labels, const double* weights,
     return add(logits + half, labels + half, weights ? weights + half : nullptr, n - half);
   }
   const DefaultFloatingPointMode mode;
+  weighted = weights != nullptr;
   PlainSums plain;
   Float loss[block], residual[block];
   Task task;
@@ -179,22 +158,77 @@ void Tally::add(const Float* logits, const Label* labels, const double* weights,
   plain.add_to(*this);
 }
 
-template void Tally::add(const float*, const std::uint8_t*, const double*, std::size_t);
-template void Tally::add(const float*, const double*, const double*, std::size_t);
-template void Tally::add(const double*, const std::uint8_t*, const double*, std::size_t);
-template void Tally::add(const double*, const double*, const double*, std::size_t);
+template void Histogram::add(const float*, const std::uint8_t*, const double*, std::size_t);
+template void Histogram::add(const float*, const double*, const double*, std::size_t);
+template void Histogram::add(const double*, const std::uint8_t*, const double*, std::size_t);
+template void Histogram::add(const double*, const double*, const double*, std::size_t);
 
-void GroupSums::add(const std::int32_t* groups, const double* values, std::size_t n) {
-  const DefaultFloatingPointMode mode;
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto group = static_cast<std::size_t>(groups[i]);
-    if (group >= rows.size()) {
-      sums.resize((group + 1) * columns);  // first: a group that has rows has sums, also where no memory was left
-      rows.resize(group + 1);
+Histogram::Sums Histogram::coarse() const {
+  Sums sums{{}, SumTable(5)};
+  for (int k = 0; k < coarse_bins.count(); ++k) {
+    if (!bins[2 * k].rows && !bins[2 * k + 1].rows) continue;
+    sums.numbers.push_back(k + coarse_bins.lowest());
+    sums.table.resize(sums.numbers.size());
+    CompactSum* to = sums.table.at(sums.numbers.size() - 1);
+    for (int one = 0; one < 2; ++one) {
+      const Bin& bin = bins[2 * k + one];
+      const auto rows = static_cast<double>(bin.rows);
+      sums.table.rows.back() += bin.rows;
+      const CompactSum* parts[] = {&bin.weight, &bin.weight2, &bin.label, &bin.residual, &bin.loss};
+      for (int i = 0; i < 5; ++i) to[i].add(*parts[i]);
+      if (weighted) continue;
+      to[0].add(rows);
+      to[1].add(rows);
+      to[2].add(one * rows);
     }
-    ++rows[group];
-    for (int k = 0; k < columns; ++k) sums[group * columns + k].add(values[i * columns + k]);
   }
+  return sums;
+}
+
+Histogram::Sums Histogram::fine() const {
+  Sums sums{{}, SumTable(2)};
+  for (int k = 0; k < fine_bins.count(); ++k) {
+    const std::int64_t zeros = fine_rows.empty() ? 0 : fine_rows[2 * k];
+    const std::int64_t ones = fine_rows.empty() ? 0 : fine_rows[2 * k + 1];
+    CompactSum weight, label;
+    weight.add(static_cast<double>(zeros + ones));
+    label.add(static_cast<double>(ones));
+    if (!fine_sums.empty()) {
+      weight.add(fine_sums[2 * k]);
+      label.add(fine_sums[2 * k + 1]);
+    }
+    double high, low;
+    weight.round(high, low);
+    if (high == 0) continue;
+    sums.numbers.push_back(k + fine_bins.lowest());
+    sums.table.resize(sums.numbers.size());
+    CompactSum* to = sums.table.at(sums.numbers.size() - 1);
+    to[0] = std::move(weight);
+    to[1] = std::move(label);
+  }
+  return sums;
+}
+
+SumTable Histogram::all() const {
+  const Sums by_bin = coarse();
+  SumTable bins(5), sums(weighted ? 9 : 6);
+  const std::vector<std::int32_t> one_group(by_bin.table.size());
+  bins.resize(1);
+  bins.merge(by_bin.table, one_group.data());
+  sums.resize(1);
+  sums.rows[0] = bins.rows[0];
+  CompactSum *to = sums.at(0), *from = bins.at(0);
+  to[0].add(from[4]);
+  to[1].add(loss2);
+  to[2].add(from[2]);
+  to[3].add(from[3]);
+  to[4].add(brier);
+  to[5].add(variance);
+  if (!weighted) return sums;
+  to[6].add(from[0]);
+  to[7].add(from[1]);
+  to[8].add(weight2_loss);
+  return sums;
 }
 
 }  // namespace logitloss

@@ -1,65 +1,56 @@
-// Exact sums of many rows by the cell that each row belongs to: an interval of its logit, or the number of its group.
-//
-// Numbers of one cell mostly differ by few binary orders, so a plain double holds the sum of many of them exactly.
-// Where an addition would round, its error is kept in a second double; where that would round too, the second goes to a
-// sum of 68 limbs. So nothing is ever rounded, and the limbs are seldom touched.
+// Exact sums of binary rows: of all of them, and by bins of the logit and of the loss.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "exact_sum.h"
-#include "histogram_bin.h"
+#include "histogram_bins.h"
 #include "logitloss.h"
+#include "sum_table.h"
 
 namespace logitloss {
 
-class CellSum {
- public:
-  void add(double v);
-  ExactSum total() const;
-
- private:
-  void spill(double v);
-  double high_ = 0, low_ = 0;
-  std::unique_ptr<ExactSum> rest_;  // most cells need none
-};
-
-// Rows by intervals of the logit: how many, and the sums of their weights, labels, losses and residuals (the predicted
-// probability minus the label). The intervals are [k/4, (k+1)/4) for k from -64 to 63 and one beyond each end, each
-// held twice: for the rows whose label is exactly 1, and for the others.
-struct Tally {
-  static constexpr int intervals = 130, lowest = lowest_interval;  // the one below -16
-  static constexpr int loss_intervals = 65, lowest_loss = -33;  // losses by powers of two, those below 2^-32 together
-  struct Cell {
+// With the logit x, the label z, the weight w, the loss l, the residual r, which is the predicted probability p minus z:
+// sums of w, w^2, w z, w r and w l by coarse bins, each held twice, for the rows whose label is exactly 1 and for the
+// others; of w and w z by fine bins; and of all rows. Losses are counted by powers of two, those below 2^-32 together.
+struct Histogram {
+  static constexpr int loss_bins = 65, lowest_loss = -33;
+  struct Bin {
     std::int64_t rows = 0;
-    CellSum weight, label, loss, residual;  // without weights, those of no weight and of a label of 1 are not added
+    CompactSum weight, weight2, label, residual, loss;  // without weights, no weights and no label of 1 are added
   };
-  Cell cells[2 * intervals];
-  std::int64_t losses[loss_intervals] = {};
-  ExactSum loss2, weight2, weight2_loss;  // with w the weight and l the loss, of (w l)^2, w^2 and w^2 l
+  Bin bins[2 * coarse_bins.count()];
+  std::vector<std::int64_t> fine_rows;  // twice as well; of rows without weights whose labels are 0 or 1
+  std::vector<CompactSum> fine_sums;    // of the others, weight and label for each bin
+  std::int64_t losses[loss_bins] = {};
+  ExactSum loss2, weight2_loss, brier, variance;  // (w l)^2, w^2 l, w r^2, w^2 p (1 - p)
+  bool weighted = false;
 
-  // n rows. Labels are float64 unless they are booleans, a byte each; there may be no weights.
+  // n rows. Labels are float64 unless they are booleans, a byte each; all rows have weights, or none.
   template <class Float, class Label>
   void add(const Float* logits, const Label* labels, const double* weights, std::size_t n);
+
+  // The sums of the occupied bins, whose numbers are those k from which they reach.
+  struct Sums {
+    std::vector<std::int64_t> numbers;
+    SumTable table;
+  };
+  Sums coarse() const;  // weight, weight2, label, residual, loss
+  Sums fine() const;    // weight, label
+  // Those of all rows: loss, loss2, label, residual, brier, variance and with weights weight, weight2, weight2_loss.
+  SumTable all() const;
 };
 
-// For each of n rows twice its cell, plus the last bit of the exponent of its loss; and the square of its loss.
-void tally_cells(const float* logits, const std::uint8_t* labels, const float* loss, int n, std::uint16_t* cells,
-                 double* squares);
-
-// Rows by the number of their group: how many, and the sums of some columns.
-struct GroupSums {
-  explicit GroupSums(int n) : columns(n) {}
-  GroupSums(const GroupSums&) = delete;
-  const int columns;
-  std::vector<std::int64_t> rows;  // of each group, and as many sums as columns for each
-  std::vector<CellSum> sums;
-
-  // n rows, of `columns` values each; groups are counted from 0.
-  void add(const std::int32_t* groups, const double* values, std::size_t n);
+// For each of n rows its fine and its coarse bin, the latter doubled again, plus the last bit of the exponent of its
+// loss; and the squares of loss and residual, and p (1 - p).
+struct BinnedBlock {
+  static constexpr int rows = 512;
+  std::uint16_t fine[rows], coarse[rows];
+  double loss2[rows], brier[rows], variance[rows];
 };
+void bin_block(const float* logits, const std::uint8_t* labels, const float* loss, const float* residual, int n,
+               BinnedBlock& block);
 
 }  // namespace logitloss

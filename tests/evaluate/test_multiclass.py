@@ -15,6 +15,7 @@ from logitloss.cli import main
 from logitloss.evaluate import InputError, Score, State, score
 from logitloss.evaluate.input import read
 from logitloss.evaluate.input.check import Columns
+from logitloss.evaluate.state import count
 
 ROW_1 = "(the first row of data is row 1)"
 MEND = "correct the value or leave the row out"
@@ -35,7 +36,8 @@ def oracle(labels, logits):
     base = pytest.approx(entropy(labels), rel=1e-14, abs=0)
     skill = pytest.approx(1 - loss / base.expected, rel=1e-12, abs=1e-14)
     error = pytest.approx(np.std(losses, ddof=1) / math.sqrt(len(losses)), rel=1e-12, abs=0)
-    return Score(len(losses), float(len(losses)), loss, error, base, skill, math.nan, math.nan)
+    sizes = {"effective_size": float(len(losses)), "dof": len(losses) - 1.0}
+    return Score(len(losses), float(len(losses)), loss, error, base, skill, math.nan, math.nan, **sizes)
 
 
 def lists(logits, kind="list"):
@@ -118,8 +120,7 @@ def test_batches_files_formats_and_order_do_not_change_a_bit(tmp_path, monkeypat
 def test_a_batch_holds_so_many_logits_and_not_so_many_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(read, "BATCH_ROWS", 40)
     shapes = []
-    monkeypatch.setattr(State, "update", lambda self, labels, logits, weights: shapes.append(logits.shape))
-    monkeypatch.setattr(State, "compute", lambda self: None)
+    monkeypatch.setattr(count.Counter, "update", lambda self, batch: shapes.append(batch.logits.shape))
     for name in ("p.parquet", "p.arrow"):
         shapes.clear()
         data = columns(100)

@@ -198,7 +198,7 @@ def test_what_is_no_state_is_refused(tmp_path, files):
     score(files, **COLUMNS, state=state)
     table = pa.parquet.read_table(state)
     old = table.replace_schema_metadata(
-        {b"logitloss": table.schema.metadata[b"logitloss"].replace(b'"version": 1', b'"version": 0')}
+        {b"logitloss": table.schema.metadata[b"logitloss"].replace(b'"version": 2', b'"version": 1')}
     )
     pa.parquet.write_table(old, state)
     assert error(files, state=state) == f"{state}: was written by another version of logitloss; score its files again"

@@ -185,7 +185,7 @@ def test_any_engine_may_add_the_limbs():
         together.group_by(["sum", "index", "limb"]).aggregate([("value", "sum")]).rename_columns({"value_sum": "value"})
     )
     whole = State().update(labels, logits, weights)
-    assert added.num_rows < together.num_rows / 2
+    assert added.num_rows < together.num_rows / 1.5
     assert State.from_arrow(added) == State.from_arrow(together) == whole
     assert everything(State.from_arrow(added)) == everything(whole)
     assert max(abs(value) for value in whole.to_arrow()["value"].to_pylist()) < 2**32  # so that 2^31 may be added
@@ -219,9 +219,9 @@ def test_the_sums_of_one_interval_are_exact_over_many_rows(dtype, where):
     state = State().update(labels, logits)
     loss, gradient = logitloss.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
     total, residual = logitloss.ExactSum(loss), logitloss.ExactSum(gradient)
-    limbs = {key: 0 for key in ("loss", "residual", "bin_loss", "bin_residual")}
-    for name, _, limb, value in state.limbs():
-        if name in limbs:
-            limbs[name] += value << 32 * limb
-    assert limbs["loss"] == limbs["bin_loss"] == total._total
-    assert limbs["residual"] == limbs["bin_residual"] == residual._total
+    limbs = {f"{name}.{column}": 0 for name in ("all", "bin") for column in ("loss", "residual")}
+    for row in state.to_arrow().to_pylist():
+        if row["sum"] in limbs:
+            limbs[row["sum"]] += row["value"] << 32 * row["limb"]
+    assert limbs["all.loss"] == limbs["bin.loss"] == total._total
+    assert limbs["all.residual"] == limbs["bin.residual"] == residual._total

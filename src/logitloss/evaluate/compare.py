@@ -6,60 +6,42 @@ the mean difference is most often far smaller than that of either mean loss.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from logitloss import _core, ufuncs
 from logitloss.evaluate.errors import InputError
-from logitloss.evaluate.input.check import Batch, Columns
+from logitloss.evaluate.input.batch import Batch
+from logitloss.evaluate.input.check import Columns as Names
+from logitloss.evaluate.input.keys import encode
 from logitloss.evaluate.input.sources import sources
 from logitloss.evaluate.plan import Plan, Readable, columns_of, plan_of
-from logitloss.evaluate.results import Comparison, Difference, GroupDifference, Score
-from logitloss.evaluate.state.count import CHUNK, Groups
-from logitloss.evaluate.state.partial import in_order
+from logitloss.evaluate.results import Comparison, Difference, Score
+from logitloss.evaluate.state.columns import Columns, loss_columns, losses_of
+from logitloss.evaluate.state.compute import differences
+from logitloss.evaluate.state.count import keys_of, put
 from logitloss.evaluate.state.state import State
-from logitloss.evaluate.state.sums import Sum, loss_columns, named
 
 _SAME = "the two must hold the same rows in the same order"
 
 
-class Pairing:
-    """The exact sums of two losses for the same rows, and of their differences."""
+def count(state: State, batch: Batch, others: np.ndarray) -> None:
+    """Count the rows of a batch in, each with the logit, or the list of logits, of another model."""
+    w, rows = batch.weights, len(batch.labels)
+    state.counts.update({"pairs": rows, "weighted": rows * (w is not None)})
 
-    def __init__(self) -> None:
-        """No rows."""
-        self._states = [State(bins=False) for _ in range(3)]
+    def columns(chunk: slice) -> Columns:
+        mine, other = (losses_of(batch.labels[chunk], one[chunk]).astype(np.float64) for one in (batch.logits, others))
+        with np.errstate(invalid="ignore"):  # inf - inf
+            difference = mine - other
+        weights = w if w is None else w[chunk]
+        losses = {"mine": loss_columns(mine, weights)["loss"], "other": loss_columns(other, weights)["loss"]}
+        return loss_columns(difference, weights) | losses
 
-    def add(self, rows: int, sums: Sequence[Sum]) -> Pairing:
-        """Count in the sums of the columns of some rows, and return self."""
-        size = len(sums) // 3
-        for i, state in enumerate(self._states):
-            state.add_sums(named(rows, sums[i * size : (i + 1) * size]))
-        return self
-
-    def compute(self) -> Difference:
-        """The difference on the rows so far."""
-        mine, other, difference = (state.compute() for state in self._states)
-        mean, error = difference.mean_loss, difference.standard_error
-        if not (math.isfinite(mine.mean_loss) and math.isfinite(other.mean_loss)):
-            mean, error = mine.mean_loss - other.mean_loss, math.nan
-        return Difference(
-            *(mine.rows, mine.weight, mine.mean_loss, other.mean_loss, mean, error, False, None),
-            *(mine.rows, mine.rows - 1, 1.0),
-        )
-
-
-def _columns_of(batch: Batch, others: np.ndarray, rows: slice) -> list[np.ndarray]:
-    """What is added for some rows of a batch: of two logits, or lists of logits, for each label."""
-    mine, other = (_losses(batch.labels[rows], one[rows]) for one in (batch.logits, others))
-    with np.errstate(invalid="ignore"):  # inf - inf
-        difference = mine.astype(np.float64) - other
-    weights = batch.weights if batch.weights is None else batch.weights[rows]
-    return [column for values in (mine, other, difference) for column in loss_columns(values, weights)]
+    put(state, keys_of(batch), rows, columns)
 
 
 def compare(
@@ -93,7 +75,7 @@ def compare(
     columns = columns_of(*both, by, weights, probabilities, False)
     mine, theirs = list(sources(files, columns)), []
     if other is not None:
-        theirs = list(sources(other, Columns(((second, labels),), probabilities=probabilities)))
+        theirs = list(sources(other, Names(((second, labels),), probabilities=probabilities)))
     if not mine or (other is not None and not theirs):
         raise InputError("no files to compare; name at least one of each")
     plan = plan_of(mine, columns, theirs)
@@ -101,26 +83,25 @@ def compare(
         _lockstep(_batches(mine, plan), _batches(theirs, replace(plan, key_types=()))) if theirs else _both(mine, plan)
     )
 
-    overall, groups, done = Pairing(), Groups(), 0
+    state, done = State([pa.string()] * len(columns.by)), 0
     expected = sum(part.rows for source in mine for part in source.parts())
     for batch, others in rows:
-        numbers = groups.number(batch.keys) if columns.by else None
-        for chunk in (slice(start, start + CHUNK) for start in range(0, len(batch.labels), CHUNK)):
-            added = _columns_of(batch, others, chunk)
-            overall.add(len(added[0]), [_core.exact_sum(column) for column in added])
-            if numbers is not None:
-                groups.add(numbers[chunk], added)
+        count(state, _encoded(batch), others)
         done += len(batch.labels)
         if progress:
             progress(done, min(1.0, done / expected))
-    by_key = {key: Pairing().add(rows, sums) for key, rows, sums in groups.finish()}
+    overall, groups = differences(state)
     return Comparison(
-        overall.compute(),
+        overall,
         columns.by,
-        tuple(GroupDifference(key, by_key[key].compute()) for key in in_order(by_key)),
+        groups,
         tuple(source.name for source in mine),
         tuple(source.name for source in theirs or mine),
     )
+
+
+def _encoded(batch: Any) -> Batch:
+    return Batch(batch.logits, batch.labels, batch.weights, [encode(column) for column in batch.keys])
 
 
 def exceeds_loss(overall: Score | Difference, limit: float) -> str | None:
@@ -194,9 +175,3 @@ def _lockstep(mine: Iterator[_Rest], theirs: Iterator[_Rest]) -> Iterator[tuple[
     longer = one or two
     if longer:
         raise InputError(f"{longer.name}: row {longer.row + 1} has no partner; {_SAME}")
-
-
-def _losses(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    if logits.ndim == 2:
-        return ufuncs.sparse_softmax_cross_entropy(logits, labels.astype(np.int64))
-    return ufuncs.sigmoid_cross_entropy(logits, labels)

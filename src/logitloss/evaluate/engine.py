@@ -1,6 +1,6 @@
 """Where the work is done: in threads here, or part by part by any executor of PEP 3148, on a cluster too.
 
-A part is read, checked and counted into a `Partial`. What comes back is merged once for each part, so that a part that
+A part is read, checked and counted into a `State`. What comes back is merged once for each part, so that a part that
 a scheduler runs twice, because a worker died, counts once.
 """
 
@@ -14,11 +14,13 @@ import pyarrow as pa
 
 import logitloss
 from logitloss.evaluate.errors import InputError
+from logitloss.evaluate.input.batch import Batch
 from logitloss.evaluate.input.check import Columns
+from logitloss.evaluate.input.keys import encode
 from logitloss.evaluate.input.read import File, Part, Source
 from logitloss.evaluate.plan import Plan, Readable
 from logitloss.evaluate.state.count import Counter
-from logitloss.evaluate.state.partial import Partial
+from logitloss.evaluate.state.state import State
 
 PIECE_ROWS = 1 << 17
 
@@ -28,7 +30,7 @@ Task = tuple[Readable, Part]
 
 def run(
     tasks: Sequence[Task], plan: Plan, executor: Executor | None, progress: Callable[[int, Part], None]
-) -> Iterator[tuple[Task, Partial]]:
+) -> Iterator[tuple[Task, State]]:
     """The partial states of the tasks, as they are done; `progress` gets the rows read since the last call."""
     if executor is None:
         with ThreadPoolExecutor(threads := logitloss.get_num_threads()) as pool:
@@ -44,7 +46,7 @@ def run(
         for future in as_completed(list(futures)):
             source, part = futures.pop(future)
             partial = future.result()
-            progress(partial.overall.counted("rows"), part)
+            progress(partial.rows, part)
             yield (source, part), partial
     finally:
         for future in futures:
@@ -53,7 +55,7 @@ def run(
 
 def _threaded(
     source: Readable, part: Part, plan: Plan, pool: Executor, threads: int, progress: Callable[[int, Part], None]
-) -> Partial:
+) -> State:
     """One part, its batches read here and counted by the threads of the pool, a few of them under way."""
     counters, idle, under_way = [], [], collections.deque()
 
@@ -61,7 +63,7 @@ def _threaded(
         try:
             counter = idle.pop()
         except IndexError:
-            counters.append(counter := Counter(plan.key_types))
+            counters.append(counter := Counter(_texts(plan)))
         _count(counter, source, row, batch, plan)
         idle.append(counter)
         return len(batch)
@@ -76,19 +78,22 @@ def _threaded(
     finally:
         for future in under_way:
             future.cancel()
-    partial = Partial(plan.key_types)
+    state = State(_texts(plan))
     for counter in counters:
-        counter.add_to(partial)
-    return partial
+        state.merge(counter.finish())
+    return state
 
 
-def _remote(file: File, columns: Columns, part: Part, plan: Plan) -> Partial:
+def _remote(file: File, columns: Columns, part: Part, plan: Plan) -> State:
     """One part, from nothing but its description."""
-    source, counter, partial = Source(file, columns), Counter(plan.key_types), Partial(plan.key_types)
+    source, counter = Source(file, columns), Counter(_texts(plan))
     for row, batch in source.batches(part):
         _count(counter, source, row, batch, plan)
-    counter.add_to(partial)
-    return partial
+    return counter.finish()
+
+
+def _texts(plan: Plan) -> list[pa.DataType]:
+    return [pa.string()] * len(plan.key_types)
 
 
 def _count(counter: Counter, source: Readable, row: int, batch: pa.RecordBatch, plan: Plan) -> None:
@@ -97,4 +102,7 @@ def _count(counter: Counter, source: Readable, row: int, batch: pa.RecordBatch, 
     for start in range(0, len(batch), size):
         piece = batch.slice(start, size)
         for checked in source.checker.batches(piece, row + start, plan.key_types, plan.classes):
-            counter.update(checked)
+            skipped = {"invalid": checked.skipped} if checked.skipped else {}
+            keys = [encode(column) for column in checked.keys]
+            rest = (checked.labels, checked.weights, keys, None, skipped, checked.zeros, checked.ones)
+            counter.update(Batch(checked.logits, *rest))

@@ -31,6 +31,32 @@ def t_cdf(value: float, dof: float) -> float:
     return float(special.stdtr(dof, value)) if dof > 0 else math.nan
 
 
+def few_clusters(
+    count: np.ndarray, second: np.ndarray, third: np.ndarray, fourth: np.ndarray, fifth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Effective clusters, degrees of freedom, and the factor by which intervals are wider than their error says.
+
+    With h the clusters' shares of the weight, the arguments are their number and the sums of h^2 to h^5. The effective
+    number is 1 / sum of h^2 (Kish). From 20 on there are G - 1 degrees of freedom and the factor is 1. Below, both are
+    those of Satterthwaite's approximation (1946; for clusters Bell and McCaffrey 2002, Imbens and Kolesar 2016) under
+    the working model that hits hardest: the rows of a cluster are all alike, so that its sum T of w (l - m) has a
+    variance of h^2. What the error is made of, S = T - h (sum of all T), then has the covariance matrix M with
+
+        M_cd = [c = d] h_c^2 - h_c h_d^2 - h_d h_c^2 + h_c h_d (sum of h^2)
+
+    so that the sum of S^2 is too small by (sum of h^2) / tr M, and has tr(M)^2 / tr(M^2) degrees of freedom. For equal
+    clusters these are G / (G - 1), which the error has, and G - 1.
+    """
+    q = second
+    trace = q - 2 * third + q**2
+    squared = q**4 + 2 * q * fourth + 2 * third**2 - 4 * q**2 * third + fourth * (1 + 2 * q) - 4 * fifth
+    few = 1 / q < ENOUGH_CLUSTERS
+    dof = np.where(few, trace**2 / squared, count - 1.0)
+    correction = np.where(few, np.sqrt(q / trace * (count - 1) / count), 1.0)
+    known = count > 1
+    return 1 / q, np.where(known, dof, 0.0), np.where(known, correction, 1.0)
+
+
 def holm(chances: Sequence[float]) -> list[float]:
     """The p-values adjusted for their number: S. Holm, Scandinavian Journal of Statistics 6, 1979."""
     order = np.argsort(chances, kind="stable")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import importlib
 import math
-import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from logitloss.evaluate.calibration import Decomposition
-
-# What a score is made from. With w the weight, z the label, l the loss and p the predicted probability, the sums are
-# those of w, w^2, w l, w^2 l, (w l)^2, w z and w (p - z); the last keeps the digits of predictions that are good.
-SUMS = ("weight", "weight2", "loss", "weight2_loss", "loss2", "label", "residual")
-COUNTS = ("rows", "infinite", "undefined", "overflowed")  # all; infinite and nan losses; squares beyond float64
 
 
 @dataclass(frozen=True)
@@ -278,6 +272,35 @@ class Group(_Calibrated):
         return self.score
 
 
+class Lazy(Sequence):
+    """A tuple of so many items that is made when it is first looked at: what is not shown takes no time."""
+
+    def __init__(self, size: int, make: Callable[[], tuple[Any, ...]]):
+        """`make` gives the items."""
+        self._size, self._make = size, make
+
+    @functools.cached_property
+    def _items(self) -> tuple[Any, ...]:
+        return self._make()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._items[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self._items
+
+    def __setstate__(self, items: tuple[Any, ...]) -> None:
+        self.__dict__.update(_items=items, _size=len(items))
+
+
 class _Table:
     """What has numbers for all rows and for each group."""
 
@@ -469,57 +492,6 @@ def to_float(numerator: int, denominator: int) -> float:
         return math.inf if numerator > 0 else -math.inf
 
 
-def score_of(sums: Mapping[str, int], classes: Mapping[int, int], unit: int) -> Score:
-    """The score of the rows with these counts and sums; `unit` is the integer that stands for a sum of 1."""
-    # Without the zeros at their ends: few sums need all of their thousand bits, and products of those take long.
-    bits = functools.reduce(operator.or_, (sums[name] for name in SUMS), unit)
-    shift = (bits & -bits).bit_length() - 1
-    unit, sums = unit >> shift, {**sums, **{name: sums[name] >> shift for name in SUMS}}
-    rows, weight = sums["rows"], sums["weight"]
-    loss = to_float(sums["loss"], weight)
-    if sums["undefined"] or sums["infinite"]:
-        loss = math.nan if sums["undefined"] else math.inf
-    if classes:
-        label = probability = math.nan
-        base = _entropy(classes)
-    else:
-        label, probability = (to_float(part, weight) for part in (sums["label"], sums["label"] + sums["residual"]))
-        base = binary_entropy(label)
-    skill = 1 - loss / base if base else math.nan
-    error = _standard_error(rows, sums, unit) if math.isfinite(loss) else math.nan
-    if sums["overflowed"] and not math.isnan(error):
-        error = math.inf
-    return Score(
-        rows,
-        to_float(weight, unit),
-        loss,
-        error,
-        base,
-        skill,
-        label,
-        probability,
-        *[math.nan] * 2,
-        None,
-        *[math.nan] * 3,
-    )
-
-
 def binary_entropy(p: float) -> float:
     """-p log p - (1-p) log(1-p), with 0 log 0 = 0."""
     return -p * math.log(p) - (1 - p) * math.log1p(-p) if 0 < p < 1 else 0.0
-
-
-def _standard_error(rows: int, sums: Mapping[str, int], unit: int) -> float:
-    """From the sum of (w l - w m)^2, expanded: in integers, because what is left when the terms cancel is wanted."""
-    if rows < 2 or not sums["weight"]:
-        return math.nan
-    weight, loss = sums["weight"], sums["loss"]  # their quotient is m
-    squares = sums["loss2"] * weight**2 - 2 * sums["weight2_loss"] * loss * weight + sums["weight2"] * loss**2
-    # Products that were rounded can leave a little less than nothing.
-    return math.sqrt(max(0.0, to_float(squares * rows * unit, weight**4 * (rows - 1))))
-
-
-def _entropy(weights: Mapping[int, int]) -> float:
-    """The sum of -p log p over the classes' shares p, with log1p for the digits of a share next to 1."""
-    whole = sum(weights.values())
-    return math.fsum(to_float(w, whole) * math.log1p(to_float(whole - w, w)) for w in weights.values() if w)

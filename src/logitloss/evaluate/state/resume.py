@@ -1,6 +1,6 @@
 """A run's file: the partial states of what is done, so that a run that was killed goes on, and that runs can be added.
 
-It is a Parquet file of int64 limbs, see `Partial.to_arrow`, whose metadata says what was scored and which parts of
+It is a Parquet file of int64 limbs, see `State.to_arrow`, whose metadata says what was scored and which parts of
 which sources are in it. A source counts as the same while its name and its fingerprint are.
 """
 
@@ -22,10 +22,10 @@ from logitloss.evaluate.input.check import Columns
 from logitloss.evaluate.output import check_output, write_whole
 from logitloss.evaluate.plan import Plan
 from logitloss.evaluate.results import Report
-from logitloss.evaluate.state.partial import Partial
+from logitloss.evaluate.state.state import State
 
 _METADATA = b"logitloss"
-_VERSION = 1
+_VERSION = 2
 _WAIT = 10  # writing takes at most one part in so many of the time
 
 
@@ -44,11 +44,11 @@ class Run:
     def __init__(self, columns: Columns, plan: Plan, path: Path | None = None):
         """Nothing yet; with a path, kept there."""
         self.columns, self.plan, self.path = columns, plan, path
-        self.partial = Partial(plan.key_types)
+        self.partial = State([pa.string()] * len(plan.key_types))
         self.sources: dict[str, Progress] = {}
         self._next_save, self._saved = 0.0, True
 
-    def add(self, name: str, part: int, partial: Partial) -> None:
+    def add(self, name: str, part: int, partial: State) -> None:
         """Count a part in, and write the file unless that was done just now."""
         self.partial.merge(partial)
         self.sources[name].done.add(part)
@@ -81,7 +81,7 @@ class Run:
                 raise InputError(f"{path}: was written by another version of logitloss; score its files again")
             columns = dict(description["columns"])
             columns["pairs"], columns["by"] = tuple(map(tuple, columns["pairs"])), tuple(columns["by"])
-            partial = Partial.from_arrow(table)
+            partial = State.from_arrow(table)
             run = cls(Columns(**columns), Plan(partial.key_types, description["classes"]), path)
             run.partial = partial
             for name, fingerprint, parts, done in description["sources"]:
@@ -100,7 +100,6 @@ class Run:
         """Refuse to add what was scored otherwise."""
         for what, mine, its in (
             *((f.name, getattr(self.columns, f.name), getattr(columns, f.name)) for f in dataclasses.fields(Columns)),
-            ("types of the keys", [str(kind) for kind in self.plan.key_types], [str(kind) for kind in plan.key_types]),
             ("classes", self.plan.classes, plan.classes),
         ):
             if mine != its:
@@ -111,7 +110,7 @@ class Run:
     def report(self) -> Report:
         """The scores so far."""
         logits, labels = (", ".join(dict.fromkeys(names)) for names in zip(*self.columns.pairs, strict=True))
-        return self.partial.report(self.columns.keys, tuple(self.sources), logits, labels)
+        return self.partial.report(by=self.columns.keys, sources=tuple(self.sources), logits=logits, labels=labels)
 
     def _description(self) -> dict[str, Any]:
         return {

@@ -1,113 +1,104 @@
-"""Rows in, exact sums out: what `State` adds to what it has.
+"""Exact sums of named columns by key: a native table of sums, and what numbers its rows.
 
-The element losses are those of the library. They are multiplied by their weights, and added by the core, which rounds
-no sum.
+However rows come and tables are merged, the sums are the same: nothing is rounded before they are read.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 
-from logitloss import _core, ufuncs
-from logitloss.evaluate.results import COUNTS, SUMS
+from logitloss import _core
+from logitloss.evaluate.state.double_double import DoubleDouble
 
-SHIFT = 1074  # sums are integers in units of 2**-1074, the smallest positive float64; counts are in units of 1
-
-# What is known of each interval of the logit. They are [k/4, (k+1)/4) from -16 to 16 and one beyond each end, those of
-# the loss [2^k, 2^(k+1)); both as in cpp/tally.h.
-BIN = ("rows", "infinite", "undefined", "weight", "label", "residual", "loss")
-PER_LOGIT, LOWEST, HIGHEST = 4, -65, 64
-LOWEST_LOSS, HIGHEST_LOSS = -33, 31
-
-Sum = tuple[bytes, int, int, int]  # from the core: its bytes, and how many values were nan, inf and -inf, left out
-Name = tuple[str, int]  # what a sum is of, and the number of its interval or class; 0 where it has none
-_NAMES = tuple((name, 0) for name in (*COUNTS, *SUMS))
+Keys = list[pa.Array]  # a column for each part of the key
 
 
-class BinSums:
-    """Sums of all rows, together and by intervals of the logit and of the loss. One thread at a time may add."""
-
-    def __init__(self) -> None:
-        """No rows."""
-        self._tally, self._weighted = _core.Tally(), False
-
-    def add(self, labels: np.ndarray, logits: np.ndarray, weights: np.ndarray | None) -> None:
-        """Count rows in; all of them have weights, or none."""
-        x, z = np.ascontiguousarray(logits), np.ascontiguousarray(labels)
-        w = None if weights is None else np.ascontiguousarray(weights, np.float64)
-        self._tally.add(x, z if z.dtype == bool else z.astype(np.float64), w)
-        self._weighted = w is not None
-
-    def finish(self) -> dict[Name, int]:
-        """The sums by name."""
-        cells, losses, *squares = self._tally.finish()
-        sums: defaultdict[Name, int] = defaultdict(int)
-        for cell, rows, (weight, label, loss, residual) in cells:
-            ones = rows << SHIFT if cell % 2 and not self._weighted else 0  # these labels are not added, being 1
-            weight = total(weight) if self._weighted else rows << SHIFT
-            values = (rows, loss[2], loss[1], weight, ones + total(label), total(residual), total(loss))
-            for name, value in zip(BIN, values, strict=True):
-                sums[name, 0] += value
-                if value:
-                    sums[f"bin_{name}", cell // 2 + LOWEST] += value
-        loss2, weight2, weight2_loss = map(total, squares)
-        sums["overflowed", 0] = squares[0][2] - sums["infinite", 0]
-        sums["loss2", 0] = loss2
-        sums["weight2", 0] = weight2 if self._weighted else sums["weight", 0]
-        sums["weight2_loss", 0] = weight2_loss if self._weighted else sums["loss", 0]
-        return sums | {("loss_rows", k): rows for k, rows in enumerate(losses, LOWEST_LOSS)}
+def dense(columns: Sequence[pa.Array], rows: int) -> tuple[np.ndarray, pa.Array]:
+    """The number of each row's key, in the order in which keys first appear, and the first row of each."""
+    code = np.zeros(rows, np.int32)
+    for column in columns:
+        part = column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode(null_encoding="encode")
+        missing = len(part.dictionary)
+        index = part.indices.fill_null(missing).to_numpy()
+        # Made dense after each column, or the product of the columns' sizes could overflow.
+        code = pa.array(code * np.int64(missing + 1) + index).dictionary_encode().indices.to_numpy()
+    return code, pa.array(np.flatnonzero(np.diff(np.maximum.accumulate(code), prepend=-1)))
 
 
-def by_class(classes: np.ndarray, weights: np.ndarray | None) -> dict[Name, int]:
-    """The weight of each class."""
-    each, index = np.unique(classes, return_inverse=True)
-    sums = {}
-    for i, class_ in enumerate(each.tolist()):
-        mine = index == i
-        weight = int(np.count_nonzero(mine)) << SHIFT if weights is None else total(_core.exact_sum(weights[mine]))
-        sums["class", class_] = weight
-    return sums
+def taken(columns: Sequence[pa.Array], rows: pa.Array) -> Keys:
+    """The values of some rows."""
+    found = [column.take(rows) for column in columns]
+    return [one.dictionary_decode() if isinstance(one, pa.DictionaryArray) else one for one in found]
 
 
-def columns_of(labels: np.ndarray, logits: np.ndarray, weights: np.ndarray | None) -> list[np.ndarray]:
-    """What is added for each row. The numbers are products, each of them rounded by itself."""
-    if logits.ndim == 2:
-        return loss_columns(ufuncs.sparse_softmax_cross_entropy(logits, labels.astype(np.int64)), weights)
-    loss, residual = ufuncs.sigmoid_cross_entropy_value_and_grad(logits, labels)
-    w = 1.0 if weights is None else weights.astype(np.float64)
-    return [*loss_columns(loss, weights), w * labels, w * residual]
+class Sums:
+    """Sums of the same columns by keys of the same types.
+
+    What is put in is kept aside and counted in when it is as much as there was: so a key is looked up a few times, and
+    not once for each of many small tables.
+    """
+
+    def __init__(self, key_types: Sequence[pa.DataType], columns: Sequence[str]):
+        """No keys."""
+        self.key_types, self.columns = tuple(key_types), tuple(columns)
+        self._keys = [pa.array([], kind) for kind in self.key_types]
+        self._table = _core.SumTable(len(self.columns))
+        self._aside: list[tuple[Keys, _core.SumTable]] = []
+
+    def put(self, keys: Keys, table: _core.SumTable) -> None:
+        """Count in a table, which is not to change any more: row i has the i-th key."""
+        self._aside.append((keys, table))
+        if sum(len(one) for _, one in self._aside) > max(1 << 16, len(self._table)):
+            self._settle()
+
+    def merge(self, other: Sums) -> None:
+        """Count in all that another has."""
+        keys, table = other.settled()
+        copy = _core.SumTable(len(self.columns))
+        copy.merge(table, np.arange(len(table), dtype=np.int32))
+        self.put(keys, copy)
+
+    def settled(self) -> tuple[Keys, _core.SumTable]:
+        """All keys, each once, and their sums."""
+        self._settle()
+        return self._keys, self._table
+
+    def by(self, *parts: int) -> tuple[np.ndarray, Sums]:
+        """The sums by some parts of the key, and for each key which of these it belongs to."""
+        keys, table = self.settled()
+        chosen = [keys[part] for part in parts]
+        numbers, first = dense(chosen, len(table))
+        less = Sums([self.key_types[part] for part in parts], self.columns)
+        less._keys = taken(chosen, first)
+        less._table.resize(len(first))
+        less._table.merge(table, numbers)
+        return numbers, less
+
+    def numbers(self) -> dict[str, DoubleDouble]:
+        """Each sum for all keys, in their order, with 106 bits; specials such as infinities are left out."""
+        high, low = self.settled()[1].rounded()
+        return {name: DoubleDouble(high[:, i], low[:, i]) for i, name in enumerate(self.columns)}
+
+    def __len__(self) -> int:
+        return len(self.settled()[1])
+
+    def _settle(self) -> None:
+        if not self._aside:
+            return
+        blocks = [(self._keys, self._table), *self._aside]
+        columns = [pa.concat_arrays([keys[i] for keys, _ in blocks]) for i in range(len(self.key_types))]
+        numbers, first = dense(columns, sum(len(table) for _, table in blocks))
+        start = len(self._table)  # its keys come first, and keep their numbers
+        for _, table in self._aside:
+            self._table.merge(table, numbers[start : start + len(table)])
+            start += len(table)
+        self._keys, self._aside = taken(columns, first), []
 
 
-@np.errstate(all="ignore")  # what overflows is counted
-def loss_columns(loss: np.ndarray, weights: np.ndarray | None) -> list[np.ndarray]:
-    """Those of the losses alone."""
-    loss = loss.astype(np.float64)
-    if weights is None:
-        return [loss, loss * loss]
-    weights = weights.astype(np.float64)
-    loss = np.where(weights > 0, weights * loss, 0)  # nothing, even where it is infinite
-    return [loss, loss * loss, weights, weights * weights, weights * loss]
-
-
-def sums_of(columns: Sequence[np.ndarray]) -> dict[Name, int]:
-    """The sums of such columns by name."""
-    return named(len(columns[0]), [_core.exact_sum(column) for column in columns])
-
-
-def named(rows: int, sums: Sequence[Sum]) -> dict[Name, int]:
-    """The sums of so many rows by name; with weights there are five or seven of them, else two or four."""
-    totals, weighted, with_labels = [total(one) for one in sums], len(sums) > 4, len(sums) in (4, 7)
-    loss, loss2 = totals[:2]
-    weight, weight2, weight2_loss = totals[2:5] if weighted else (rows << SHIFT, rows << SHIFT, loss)
-    label, residual = totals[-2:] if with_labels else (0, 0)
-    (_, undefined, infinite, _), (_, _, not_finite, _) = sums[:2]
-    counts = (rows, infinite, undefined, not_finite - infinite)
-    return dict(zip(_NAMES, (*counts, weight, weight2, loss, weight2_loss, loss2, label, residual), strict=True))
-
-
-def total(of: Sum) -> int:
-    """The sum in units of 2**-1074."""
-    return int.from_bytes(of[0], "little", signed=True)
+def places(keys: Keys, among: Keys, rows: int, size: int) -> np.ndarray:
+    """Where each of so many keys stands among others, which are different and hold all of them."""
+    both = [pa.concat_arrays(pair) for pair in zip(among, keys, strict=True)]
+    return dense(both, size + rows)[0][size:]
