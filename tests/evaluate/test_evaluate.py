@@ -33,7 +33,11 @@ def oracle(labels, logits):
     skill = 1 - loss / base if base else math.nan
     residuals = logitloss.sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)[1]
     predicted = exact_mean([Fraction(float(z)) + Fraction(float(g)) for z, g in zip(labels, residuals, strict=True)])
-    return Score(len(labels), float(len(labels)), loss, standard_error(losses), base, skill, p, predicted)
+    r, z, n = residuals.astype(np.float64), np.asarray(labels, np.float64), len(labels)
+    q = np.where(z == 1, -r, z + r)  # the probability, or 1 minus it
+    chance = math.sqrt(sum(map(Fraction, (q * (1 - q)).tolist()))) / n
+    more = (exact_mean(r * r), chance, None, float(n), n - 1.0)
+    return Score(n, float(n), loss, standard_error(losses), base, skill, p, predicted, *more)
 
 
 def standard_error(losses):
@@ -174,9 +178,9 @@ def test_the_name_s_end_counts_in_any_case(tmp_path):
         (pa.array(["b", None, "a", "b"]).dictionary_encode(), ["a", "b", None]),
         (pa.array([10, 9, None, 9], pa.int8()), [9, 10, None]),
         (pa.array([2**64 - 1, 9, None, 9], pa.uint64()), [9, 2**64 - 1, None]),
-        (pa.array([-0.0, 0.0, math.nan, None]), [0.0, None]),
-        (pa.array([-0.0, 0.0, math.nan, None]).dictionary_encode(), [0.0, None]),
-        (pa.array(np.array([0, -0.0, np.nan, 1], np.float16)), [0.0, 1.0, None]),
+        (pa.array([-0.0, 0.0, math.nan, None]), [0, None]),
+        (pa.array([-0.0, 0.0, math.nan, None]).dictionary_encode(), [0, None]),
+        (pa.array(np.array([0, -0.0, np.nan, 1], np.float16)), [0, 1, None]),
         (pa.array([True, False, None, True]), [False, True, None]),
         (
             pa.array([datetime.date(2013, 12, 1), datetime.date(2013, 2, 1), None, None]),
