@@ -66,8 +66,8 @@ void bin_block(const float* logits, const uint8_t* labels, const float* loss, co
     const unsigned exponent = bit_cast<uint32_t>(loss[i]) >> 23;
     const int coarse = logitloss::bin_of(logitloss::coarse_bins, logits[i], logitloss::is_one(labels[i]));
     to.coarse[i] = static_cast<uint16_t>(2 * coarse + (exponent & 1));
-    to.fine[i] = static_cast<uint16_t>(
-        logitloss::bin_of(logitloss::fine_bins, logits[i], logitloss::is_one(labels[i])));
+    to.fine[i] =
+        static_cast<uint16_t>(logitloss::bin_of(logitloss::fine_bins, logits[i], logitloss::is_one(labels[i])));
   }
   for (int i = 0; i < n; ++i) {
     const double l = loss[i], r = residual[i], p = r < 0 ? -r : r;  // p or 1 - p

@@ -7,10 +7,10 @@
 #include "cpuid.h"
 
 #define LOGITLOSS_NAME(isa) #isa
-#define LOGITLOSS_KERNELS(isa)                                                                            \
-  {                                                                                                       \
+#define LOGITLOSS_KERNELS(isa)                                                                          \
+  {                                                                                                     \
     LOGITLOSS_NAME(isa), isa::run, isa::add, isa::bin_block, isa::softmax_rows, isa::softmax_summarise, \
-        isa::softmax_finish, isa::softmax_gradient                                                        \
+        isa::softmax_finish, isa::softmax_gradient                                                      \
   }
 
 namespace logitloss {
