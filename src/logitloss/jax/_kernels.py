@@ -21,21 +21,21 @@ for _name, _handler in _core.xla_handlers.items():
 
 
 def formula(function: Callable[..., Any], *arrays: Any) -> Any:
-    """The result of a formula, in the dtype of the first array; computed in float32, or float64 where one is that.
+    """Return a formula's result in the dtype of the first array, computed in float64 if an array is, else in float32.
 
-    Class indices, which have one axis less, stay what they are.
+    Class indices, which have one axis less, are passed on unchanged.
     """
-    wide = jnp.float64 if any(a.dtype == jnp.float64 for a in arrays) else jnp.float32
+    dtype = jnp.float64 if any(a.dtype == jnp.float64 for a in arrays) else jnp.float32
 
     def compute(*arrays: Any) -> Any:
-        floats = (a.astype(wide) if a.ndim == arrays[0].ndim else a for a in arrays)
+        floats = (a.astype(dtype) if a.ndim == arrays[0].ndim else a for a in arrays)
         return function(jnp, *floats).astype(arrays[0].dtype)
 
     return with_sharding(compute, *arrays)
 
 
 def compute(kernel: str, formulas: Callable[[Any, Any], tuple], x: Any, z: Any) -> tuple:
-    """The results of the kernel on the processor, elsewhere those of the formulas, of the same shapes and dtypes."""
+    """Return the results of the kernel on the CPU, elsewhere those of the formulas, of the same shapes and dtypes."""
 
     def compute(x: Any, z: Any) -> tuple:
         x, z = match_varying_axes(x, z), match_varying_axes(z, x)
@@ -47,9 +47,10 @@ def compute(kernel: str, formulas: Callable[[Any, Any], tuple], x: Any, z: Any) 
 
 
 def with_sharding(function: Callable[..., Any], *arrays: Any) -> Any:
-    """The results of a function, which may broadcast where the caller has forbidden it to code of their own.
+    """Return the results of a function, sharded like the arrays.
 
-    Arrays whose types say how they are sharded are left to XLA, and the results are sharded like them.
+    The function may broadcast even if the caller has forbidden rank promotion. Arrays with explicit sharding are left
+    to XLA.
     """
     with jax.numpy_rank_promotion("allow"):
         sharded = [s for s in (jax.typeof(a).sharding for a in arrays) if any(s.spec)]
@@ -57,16 +58,16 @@ def with_sharding(function: Callable[..., Any], *arrays: Any) -> Any:
             return function(*arrays)
         mesh, spec = sharded[0].mesh, sharded[0].spec
         results = jax.eval_shape(function, *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays))
-        places = jax.tree.map(lambda r: NamedSharding(mesh, PartitionSpec(*spec[: r.ndim])), results)
-        return auto_axes(function, out_sharding=places)(*arrays)
+        shardings = jax.tree.map(lambda r: NamedSharding(mesh, PartitionSpec(*spec[: r.ndim])), results)
+        return auto_axes(function, out_sharding=shardings)(*arrays)
 
 
 def match_varying_axes(a: Any, b: Any) -> Any:
-    """The array a, as one that varies along the axes of a shard_map that b varies along; XLA sees through it."""
+    """Return a, typed as varying along the shard_map axes that b varies along; XLA optimises this away."""
     return jax.lax.select(jnp.bool_(True), a, jax.lax.full_like(b, 0, a.dtype, a.shape))
 
 
 def sum_tangents(out: Any, *terms: tuple[Any, Callable[[Any], Any]]) -> Any:
-    """The tangent of out: the sum of linear maps of tangents. One that is zero is left out: 0 * inf would be nan."""
+    """Return the tangent of out, a sum of linear maps of tangents, without symbolic zeros: 0 * inf would be nan."""
     parts = [linear(t) for t, linear in terms if not isinstance(t, jax.custom_derivatives.SymbolicZero)]
     return functools.reduce(operator.add, parts).astype(out.dtype) if parts else jnp.zeros_like(out)
