@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from enum import Enum
 from typing import Annotated
 
 from logitloss._terminal import exits, progress, typer
 
-_COLUMNS, _INPUT, _COMPARING = "Columns", "Input", "Comparing two models"
-_GATES, _OUTPUT, _ELSEWHERE = "Gates", "Output", "Running elsewhere"
-
 EXIT_CODES = (
     "Exit status: 0 done; 1 a gate did not pass; 2 bad input or usage, with one line on stderr; 130 interrupted; "
     "141 the reader of the output closed it."
 )
+
+_columns = functools.partial(typer.Option, metavar="COLUMN", rich_help_panel="Columns")
+_input = functools.partial(typer.Option, rich_help_panel="Input")
+_comparing = functools.partial(typer.Option, metavar="COLUMN", rich_help_panel="Comparing two models")
+_gates = functools.partial(typer.Option, metavar="NATS", rich_help_panel="Gates")
+_output = functools.partial(typer.Option, rich_help_panel="Output")
+_elsewhere = functools.partial(typer.Option, rich_help_panel="Running elsewhere")
 
 
 class ScoreFormat(str, Enum):
@@ -26,64 +31,44 @@ class ScoreFormat(str, Enum):
     md = "md"
 
 
-_Format = Annotated[
-    ScoreFormat, typer.Option("--format", "-f", help="Print the scores in this form.", rich_help_panel=_OUTPUT)
-]
-_Page = Annotated[
+_Format = Annotated[ScoreFormat, _output("--format", "-f", help="Print the scores in this form.")]
+_Report = Annotated[
     str | None,
-    typer.Option(
+    _output(
         "--report",
         "-o",
         metavar="FILE",
         help="Write a page to FILE (.html), or the scores (.json, .csv, .parquet, .md).",
-        rich_help_panel=_OUTPUT,
     ),
 ]
-_Title = Annotated[
-    str | None,
-    typer.Option("--title", metavar="TEXT", help="Put TEXT on top of the page.", rich_help_panel=_OUTPUT),
-]
+_Title = Annotated[str | None, _output("--title", metavar="TEXT", help="Put TEXT on top of the page.")]
 _Force = Annotated[
-    bool,
-    typer.Option(
-        "--force",
-        help="Replace an output file that logitloss did not write. Inputs are never replaced.",
-        rich_help_panel=_OUTPUT,
-    ),
+    bool, _output("--force", help="Replace an output file that logitloss did not write. Inputs are never replaced.")
 ]
 _State = Annotated[
     str | None,
-    typer.Option(
-        metavar="FILE",
-        help="Keep the sums in this Parquet file. A run that was killed resumes from it.",
-        rich_help_panel=_ELSEWHERE,
+    _elsewhere(
+        "--state", metavar="FILE", help="Keep the sums in this Parquet file. A run that was killed resumes from it."
     ),
 ]
-_MaxLoss = Annotated[
-    float | None,
-    typer.Option(metavar="NATS", help="Exit with status 1 if the mean loss is more than NATS.", rich_help_panel=_GATES),
-]
+_MaxLoss = Annotated[float | None, _gates("--max-loss", help="Exit with status 1 if the mean loss is more than NATS.")]
 
 
 def evaluate(
     logits: Annotated[
         list[str],
-        typer.Option(
+        _columns(
             "--logits",
             "-x",
-            metavar="COLUMN",
             help="Read logits from COLUMN: a number for each row, or a list with one for each class.",
-            rich_help_panel=_COLUMNS,
         ),
     ],
     labels: Annotated[
         list[str],
-        typer.Option(
+        _columns(
             "--labels",
             "-y",
-            metavar="COLUMN",
             help="Read labels from COLUMN: from 0 to 1, or the index of the class. Give one for each --logits.",
-            rich_help_panel=_COLUMNS,
         ),
     ],
     files: Annotated[
@@ -94,71 +79,57 @@ def evaluate(
     ] = None,
     by: Annotated[
         list[str] | None,
-        typer.Option(
-            "--by",
-            "-b",
-            metavar="COLUMN",
-            help="Group rows by COLUMN. Repeat it to group by combinations.",
-            rich_help_panel=_COLUMNS,
-        ),
+        _columns("--by", "-b", help="Group rows by COLUMN. Repeat it to group by combinations."),
     ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option("--weights", "-w", metavar="COLUMN", help="Weight rows by COLUMN.", rich_help_panel=_COLUMNS),
-    ] = None,
+    weights: Annotated[str | None, _columns("--weights", "-w", help="Weight rows by COLUMN.")] = None,
     probabilities: Annotated[
-        bool,
-        typer.Option("--probabilities", help="Read --logits as probabilities.", rich_help_panel=_COLUMNS),
+        bool, _columns("--probabilities", metavar=None, help="Read --logits as probabilities.")
     ] = False,
     sql: Annotated[
         str | None,
-        typer.Option(
-            metavar="QUERY",
-            help="Score the rows that this DuckDB query returns, instead of files.",
-            rich_help_panel=_INPUT,
-        ),
+        _input("--sql", metavar="QUERY", help="Score the rows that this DuckDB query returns, instead of files."),
     ] = None,
     skip_invalid: Annotated[
         bool,
-        typer.Option(
-            "--skip-invalid",
-            help="Leave out rows that cannot be scored, and count them, instead of failing.",
-            rich_help_panel=_INPUT,
-        ),
+        _input("--skip-invalid", help="Leave out rows that cannot be scored, and count them, instead of failing."),
     ] = False,
     compare: Annotated[
         list[str] | None,
-        typer.Option(
+        _comparing(
+            "--compare",
             metavar="FILE",
             help="Compare with the predictions in FILE, for the same rows. Repeat it for several files.",
-            rich_help_panel=_COMPARING,
         ),
     ] = None,
     other_logits: Annotated[
         str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Compare with the logits in COLUMN, of the same files or of those of --compare.",
-            rich_help_panel=_COMPARING,
+        _comparing(
+            "--other-logits", help="Compare with the logits in COLUMN, of the same files or of those of --compare."
         ),
     ] = None,
     max_loss: _MaxLoss = None,
-    max_regression: Annotated[
+    no_worse_by: Annotated[
         float | None,
-        typer.Option(
-            metavar="NATS",
-            help="Exit with status 1 if the mean loss exceeds the other's by more than NATS.",
-            rich_help_panel=_GATES,
+        _gates(
+            "--no-worse-by",
+            help="Exit with status 1 unless the mean loss surely exceeds the other's by NATS at most.",
         ),
     ] = None,
+    confidence: Annotated[
+        float | None,
+        _gates("--confidence", metavar="LEVEL", help="How sure --no-worse-by must be.", show_default="0.95"),
+    ] = None,
+    per_group: Annotated[
+        bool,
+        _gates("--per-group", metavar=None, help="Demand --no-worse-by of each group too, with Holm's correction."),
+    ] = False,
     format: _Format = ScoreFormat.table,
-    page: _Page = None,
+    report: _Report = None,
     title: _Title = None,
     force: _Force = False,
     state: _State = None,
     dask: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Run on the Dask cluster at ADDRESS.", rich_help_panel=_ELSEWHERE),
+        str | None, _elsewhere("--dask", metavar="ADDRESS", help="Run on the Dask cluster at ADDRESS.")
     ] = None,
 ) -> None:
     """Score predictions in files: mean loss, base-rate loss and skill, for all rows and by group.
@@ -173,31 +144,30 @@ def evaluate(
 
     - `logitloss eval 'day=*/*.parquet' -x logit -y label --report report.html`
 
-    - `logitloss eval new.parquet -x logit -y label --compare old.parquet --max-loss 0.5`
+    - `logitloss eval new.parquet -x logit -y label --compare old.parquet --no-worse-by 0.001`
     """
     with exits("eval"):
         from logitloss.evaluate import InputError, command
 
     with exits("eval", InputError, state=state), progress() as shown:
+        gates = command.Gates(max_loss, no_worse_by, confidence, per_group)
         result = command.evaluate(
             files or [],
             sql,
-            compare_with=compare or [],
-            other_logits=other_logits,
+            other=command.Other(compare or [], other_logits),
+            output=command.Output(report, title, force),
+            gates=gates,
             state=state,
             dask=dask,
-            page=page,
-            title=title,
-            force=force,
             progress=shown,
             logits=logits,
+            probabilities=probabilities,
             labels=labels,
             by=by or (),
             weights=weights,
-            probabilities=probabilities,
             skip_invalid=skip_invalid,
         )
-        failures = command.failures(result, max_loss, max_regression)
+        failures = gates.failures(result)
     command.print_as(format.value, result, sys.stdout)
     _fail("eval", failures)
 
@@ -206,7 +176,7 @@ def merge(
     states: Annotated[list[str], typer.Argument(help="Files that `logitloss eval --state` kept.")],
     max_loss: _MaxLoss = None,
     format: _Format = ScoreFormat.table,
-    page: _Page = None,
+    report: _Report = None,
     title: _Title = None,
     force: _Force = False,
     state: _State = None,
@@ -221,8 +191,8 @@ def merge(
         from logitloss.evaluate import InputError, command
 
     with exits("merge", InputError):
-        result = command.merged(states, state=state, page=page, title=title, force=force)
-        failures = command.failures(result, max_loss, None)
+        result = command.merged(states, state=state, output=command.Output(report, title, force))
+        failures = command.Gates(max_loss).failures(result)
     command.print_as(format.value, result, sys.stdout)
     _fail("merge", failures)
 

@@ -87,7 +87,10 @@ def test_usage_errors(run, arguments):
 
 @pytest.mark.parametrize(
     "option",
-    ["--logits", "--labels", "--by", "--weights", "--sql", "--state", "--dask", "--compare", "--report", "FILE"],
+    [
+        *("--logits", "--labels", "--by", "--weights", "--sql", "--compare"),
+        *("--other-logits", "--report", "--title", "--state", "--dask", "FILE"),
+    ],
 )
 def test_an_empty_text_is_a_usage_error_and_not_an_absent_option(run, file, option):
     arguments = ["eval", file, "--logits", "x", "--labels", "z"]
@@ -126,6 +129,59 @@ def test_short_options(run, file, tmp_path):
     assert (tmp_path / "p.html").exists()
 
 
+@pytest.fixture
+def two(tmp_path):
+    """Two models on 400 rows, of which the second is as good as the first but for noise, and a third that is worse."""
+    r = np.random.default_rng(0)
+    x = r.normal(0, 2, 400)
+    table = {"z": r.random(400) < 1 / (1 + np.exp(-x)), "x": x, "same": x + r.normal(0, 0.1, 400), "worse": x - 2}
+    table |= {"k": np.arange(400) % 2, "c": np.arange(400) % 40, "id": np.arange(400)}
+    pa.parquet.write_table(pa.table(table), tmp_path / "two.parquet")
+    pa.parquet.write_table(pa.table(table).take(r.permutation(400)), tmp_path / "shuffled.parquet")
+    return tmp_path / "two.parquet"
+
+
+def test_the_gate_for_two_models(run, two):
+    comparing = ["eval", two, "-y", "z", "-b", "k"]
+    assert run(*comparing, "-x", "same", "--other-logits", "x", "--no-worse-by", "0.05")[::2] == (0, "")
+    assert run(*comparing, "-x", "same", "--other-logits", "x", "--no-worse-by", "0.05", "--per-group")[::2] == (0, "")
+    code, out, err = run(*comparing, "-x", "worse", "--other-logits", "x", "--no-worse-by", "0.05")
+    assert code == 1
+    assert "other loss" in out
+    assert err.startswith("logitloss eval: worse: the mean loss is 0.")
+    code, _, err = run(*comparing, "-x", "worse", "--other-logits", "x", "--no-worse-by", "0.05", "--per-group")
+    assert [line.partition("the mean loss")[0] for line in err.splitlines()] == [
+        f"logitloss eval: {name}worse: " for name in ("", "k 0: ", "k 1: ")
+    ]
+    code, _, err = run(*comparing, "-x", "same", "--other-logits", "x", "--no-worse-by", "0", "--confidence", "0.9999")
+    assert code == 1
+    assert "inconclusive" in err
+    assert "(confidence 0.9999)" in err
+    assert "more rows" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            ["-x", "x", "--confidence", "0.9"],
+            "--confidence and --per-group say how --no-worse-by is told; give that as well",
+        ),
+        (["-x", "x", "--per-group"], "--confidence and --per-group say how --no-worse-by is told; give that as well"),
+        (
+            ["-x", "x", "--no-worse-by", "0"],
+            "--no-worse-by needs a model to compare with; give --compare or --other-logits",
+        ),
+        (
+            ["-x", "x", "--other-logits", "y", "--no-worse-by", "0", "--confidence", "95"],
+            "--confidence: got 95, expected a number between 0 and 1, such as 0.95",
+        ),
+    ],
+)
+def test_options_that_mean_nothing(run, two, arguments, text):
+    assert run("eval", two, "-y", "z", *arguments) == (2, "", f"logitloss eval: {text}\n")
+
+
 def test_json_says_nothing_that_differs_between_equal_data(run, file, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     copy = tmp_path / "elsewhere" / "copy.parquet"
@@ -160,7 +216,7 @@ def test_the_examples_of_the_help_run(run, tmp_path, monkeypatch):
     rows = {"logit": [0.5, -1.0], "label": [1, 0], "late": [1, 0], "carrier": ["a", "b"]}
     for place in ("flights.parquet", "new.parquet", "old.parquet", "day=1/a.parquet", "day=2/b.parquet"):
         (tmp_path / place).parent.mkdir(exist_ok=True)
-        pa.parquet.write_table(pa.table(rows | {"logit": [0.25 * len(place), -1.0]}), tmp_path / place)
+        pa.parquet.write_table(pa.table(rows), tmp_path / place)
     assert len(examples()) == 3
     for arguments in examples():
         assert run(*arguments)[0] == 0, arguments

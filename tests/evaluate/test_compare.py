@@ -10,7 +10,7 @@ import pytest
 
 import logitloss
 from logitloss.evaluate import InputError, score
-from logitloss.evaluate.compare import compare, exceeds_loss, exceeds_regression
+from logitloss.evaluate.compare import compare
 from logitloss.evaluate.input import read
 from logitloss.evaluate.results import Comparison, Difference
 
@@ -198,39 +198,12 @@ def test_nothing_to_compare(tmp_path):
         assert str(raised.value) == "no files to compare; name at least one of each"
 
 
-# --- gates -----------------------------------------------------------------------------------------------------------
-
-
-def difference(mine, other=0.5, error=0.001):
-    return Difference(10, 10.0, mine, other, mine - other, error)
-
-
-def test_the_gate_for_the_loss():
-    assert exceeds_loss(difference(0.5), 0.5) is None
-    above = float(np.nextafter(0.5, 1))
-    assert exceeds_loss(difference(above), 0.5) == f"the mean loss is {above!r}, more than 0.5"
-    assert exceeds_loss(score(pa.table({"x": [0.0], "z": [1]}), logits="x", labels="z").overall, 0.7) is None
-    for bad in (math.inf, math.nan):
-        assert exceeds_loss(difference(bad), 1.0)
-    assert exceeds_loss(difference(0.1), math.nan)
-
-
-def test_the_gate_for_a_regression():
-    assert exceeds_regression(difference(0.25), 0.0) is None
-    assert exceeds_regression(difference(0.75), 0.25) is None
-    assert exceeds_regression(difference(0.75), 0.125) == (
-        "the mean loss is 0.25 above the other one, more than 0.125; the standard error of the difference is 0.001"
-    )
-    for bad in (math.inf, math.nan):
-        assert exceeds_regression(difference(bad), 1.0)
-
-
 def test_a_comparison_prints_as_a_table():
     data = models()
     got = compare(pa.table(data), logits="x", labels="z", other_logits="y", by="key")
     assert isinstance(got, Comparison)
     lines = [line.split() for line in str(got).splitlines() if "─" not in line]
-    assert " ".join(lines[0]) == "key rows mean loss other loss difference std error contribution"
+    assert " ".join(lines[0]) == "key rows mean loss other loss difference std error contribution ± std error"
     assert len(lines) == 5
     arrow = got.to_arrow()
     assert arrow.column_names[:4] == ["scope", "key", "rows", "weight"]

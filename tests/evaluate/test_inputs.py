@@ -368,10 +368,10 @@ def test_limits_are_gates(tmp_path, capsys):
     assert (code, "mean loss" in out) == (1, True)
     assert err.startswith(f"logitloss eval: the mean loss is {loss!r}, more than ")
     better = write(tmp_path / "better.parquet", {**columns(), "x": columns()["x"] * 0.1})
-    code, out, err = run(capsys, *arguments, "--compare", better, "--max-regression", "0.01")
+    code, out, err = run(capsys, *arguments, "--compare", better, "--no-worse-by", "0.01")
     assert (code, "difference" in out) == (1, True)
-    assert "above the other one, more than 0.01" in err
-    assert run(capsys, *arguments, "--compare", better, "--max-regression", "10")[0] == 0
+    assert "and must be more than 0.01 above it (confidence 0.95)" in err
+    assert run(capsys, *arguments, "--compare", better, "--no-worse-by", "10")[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -392,10 +392,3 @@ def test_limits_are_gates(tmp_path, capsys):
 )
 def test_what_cannot_be_asked_for(capsys, arguments, text):
     assert run(capsys, "eval", "--logits", "x", "--labels", "z", *arguments) == (2, "", f"logitloss eval: {text}\n")
-
-
-def test_a_regression_needs_something_to_compare_with(tmp_path, capsys):
-    path = write(tmp_path / "p.parquet", columns())
-    code, out, err = run(capsys, "eval", path, "--logits", "x", "--labels", "z", "--max-regression", "0")
-    assert (code, out) == (2, "")
-    assert err == "logitloss eval: --max-regression needs something to compare with; give --compare or --other-logits\n"

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from logitloss.evaluate import score
+from logitloss.evaluate.compare import compare
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -19,7 +20,7 @@ pytest.importorskip("scipy")
 
 from logitloss.evaluate.display import figures, numbers, page
 from logitloss.evaluate.display.table import cell
-from logitloss.evaluate.results import Group
+from logitloss.evaluate.results import Estimate, Group
 
 EVIL = [
     "<script>alert(1)</script>",
@@ -213,7 +214,9 @@ def test_keys_and_names_are_text_whatever_they_hold(tmp_path, whole):
 
 def test_labels_in_a_figure_are_the_keys_shortened_where_they_are_long(usual):
     overall = usual[0].overall
-    drawn = figures.svg(figures.worst([Group((key,), overall) for key in EVIL], overall), "title", "description")
+    drawn = figures.svg(
+        figures.worst([Group((key,), overall, Estimate(0.0, 0.1)) for key in EVIL], overall), "title", "description"
+    )
     texts = [one.text for one in xml.etree.ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]
     labels = [cell(key) for key in EVIL]
     assert [label if len(label) <= 18 else label[:17] + "…" for label in labels] == [
@@ -255,7 +258,7 @@ def test_the_numbers_are_those_of_the_report(usual):
     report, text = usual
     head, *rows, everything = cells(text)
     assert head == [
-        *("key", "rows", "mean loss", "± s.e.", "contribution", "base-rate loss", "skill"),
+        *("key", "rows", "mean loss", "± s.e.", "contribution", "± its s.e.", "base-rate loss", "skill"),
         *("mean label", "mean prediction", "predictions are"),
     ]
     contributions = [float(row[4].replace("−", "-")) for row in rows]
@@ -265,13 +268,14 @@ def test_the_numbers_are_those_of_the_report(usual):
     for row in rows:
         one = by_key[row[0]]
         assert row[1:4] == [f"{one.rows:,}", f"{one.mean_loss:#.4g}", f"{one.standard_error:#.2g}"]
-        assert row[5:7] == [f"{one.base_loss:#.4g}", f"{one.skill:.3f}".replace("-", "−")]
-        assert row[7:9] == [f"{one.mean_label:.1%}", f"{one.mean_probability:.1%}"]
+        assert row[6:8] == [f"{one.base_loss:#.4g}", f"{one.skill:.3f}".replace("-", "−")]
+        assert row[8:10] == [f"{one.mean_label:.1%}", f"{one.mean_probability:.1%}"]
     overall = report.overall
     assert everything[:4] == ["all", "3,000", f"{overall.mean_loss:#.4g}", f"{overall.standard_error:#.2g}"]
     headline = re.search(r"<h1>(.*)</h1>", text).group(1)
     assert f"gives what happened a probability of {math.exp(-overall.mean_loss):.1%} on average" in headline
-    parts = re.findall(r"(uncertainty|discrimination|miscalibration|mean\xa0loss)</th><td>(.*?)</td>", text)
+    section = text[text.index("Where the loss comes from") : text.index("Which losses occur")]
+    parts = re.findall(r"(uncertainty|discrimination|miscalibration|mean\xa0loss)</th><td>(.*?)</td>", section)
     values = [float(value.replace("−", "-")) for _, value in parts]
     assert len(values) == 4
     assert sum(values[:3]) == pytest.approx(values[3], abs=2e-5)
@@ -296,6 +300,24 @@ def test_the_curve_is_drawn_where_there_are_points(usual):
     points = next(c for c in axes.containers if c.get_label() == "observed, 95% interval").lines[0].get_xdata()
     assert points.min() <= curve.get_xdata().min() <= curve.get_xdata().max() <= points.max()
     assert len(usual[0].bins.rows) > len(curve.get_xdata())  # the test can fail: some bins are beyond
+
+
+def test_the_page_of_a_comparison(tmp_path):
+    table = predictions()
+    other = table.append_column("y", pa.array(table["x"].to_numpy() * np.float32(1.5)))
+    result = compare(other, logits="x", other_logits="y", labels="z", by="key")
+    result.save(tmp_path / "c.html")
+    text = (tmp_path / "c.html").read_text()
+    sound(text)
+    assert "<h1>The model is better than the other: it gives what happened a probability of" in text
+    head, *rows, everything = cells(text)
+    assert head == [
+        *("key", "rows", "mean loss", "other loss", "difference", "its 95% interval", "contribution", "± its s.e."),
+    ]
+    assert len(rows) == 4
+    low, high = result.overall.interval()
+    assert everything[5] == f"{numbers.signed(low)} to {numbers.signed(high)}"
+    assert float(everything[4].replace("−", "-")) == pytest.approx(result.overall.difference, rel=0.05)
 
 
 def test_a_title_on_request(tmp_path, usual):
@@ -356,7 +378,7 @@ def test_an_undefined_mean_says_so(usual):
 
 def test_a_group_without_weight_comes_last(usual):
     nothing = replace(usual[0].overall, weight=0.0, mean_loss=math.nan, mean_label=math.nan, mean_probability=math.nan)
-    groups = (Group(("none",), nothing), *usual[0].groups)
+    groups = (Group(("none",), nothing, Estimate(math.nan, math.nan)), *usual[0].groups)
     rows = cells(page.fragment(replace(usual[0], groups=groups)))
     assert rows[-2][0] == "none"
     assert "n/a" in rows[-2]
@@ -385,9 +407,15 @@ def test_more_groups_than_a_page_holds(tmp_path):
 
 def test_what_was_left_out_is_said(usual):
     text = page.fragment(
-        replace(usual[0], skipped={"invalid": 1234}, zeros=2, ones=3, sources=("a", "b", "c", "d", "e"))
+        replace(
+            usual[0],
+            skipped={"labels that are missing": 1234, "none": 0},
+            zeros=2,
+            ones=3,
+            sources=("a", "b", "c", "d", "e"),
+        )
     )
-    assert "1,234 rows (29.1% of all) could not be scored and are left out." in text
+    assert "1,234 rows (29.1% of all) could not be scored and are left out: 1,234 labels that are missing." in text
     assert "5 given probabilities are exactly 0 or 1;" in text
     assert "a, b, c and 2 more" in text
 

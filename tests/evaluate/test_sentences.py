@@ -2,34 +2,49 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from logitloss.evaluate import score
+from logitloss.evaluate.compare import compare
 
 pytest.importorskip("scipy")
 
 from logitloss.evaluate.display.findings import Findings
 from logitloss.evaluate.display.sentences import SENTENCES, say
+from logitloss.evaluate.results import Comparison
 
 INF = math.inf
 
 
 def rows(logits, labels, **columns):
     """The report of these rows; `k` are keys, `w` weights."""
-    table = {"x": logits, "z": labels} | columns
     by, weights = ("k" if "k" in columns else ()), ("w" if "w" in columns else None)
-    return score(pa.table(table), logits="x", labels="z", by=by, weights=weights)
+    return score(pa.table({"x": logits, "z": labels} | columns), logits="x", labels="z", by=by, weights=weights)
 
 
-def predictions(shift=0.0, scale=1.0, n=4000, by=None):
+def predictions(shift=0.0, scale=1.0, n=4000, by=None, **columns):
     """Perfectly calibrated logits, then shifted and stretched; `by` groups of equal size."""
     r = np.random.default_rng(0)
     logits = r.normal(-1, 1.5, n)
     labels = r.random(n) < 1 / (1 + np.exp(-logits))
-    return rows(logits * scale + shift, labels, **({"k": np.arange(n) % by} if by else {}))
+    return rows(logits * scale + shift, labels, **({"k": np.arange(n) % by} if by else {}), **columns)
+
+
+def quarters():
+    """Two logits, of which the labels agree exactly with the probabilities, 1/4 and 3/4."""
+    logits = np.repeat(np.log([1 / 3, 3.0]), 400)
+    return rows(logits, [0, 0, 0, 1] * 100 + [1, 1, 1, 0] * 100)
+
+
+def worse_by_group(bad=2000):
+    """Two groups, in the second of which every prediction is as wrong as it is right in the first."""
+    logits = np.log(np.r_[np.full(2000, 3.0), np.full(bad, 1 / 3)])
+    labels = np.r_[[1, 1, 1, 0] * 500, [1, 1, 1, 0] * (bad // 4)]
+    return rows(logits, labels, k=["good"] * 2000 + ["bad"] * bad)
 
 
 def probabilities(zeros):
@@ -42,7 +57,51 @@ def skipping(bad):
     return score(table, logits="x", labels="z", skip_invalid=True)
 
 
-# For each sentence: data for which it is right, what it then says, and data for which it would be wrong.
+def by_day(days):
+    """Predictions with so many clusters."""
+    report = predictions()
+    sure = {
+        "clusters": days,
+        "effective_size": float(days),
+        "dof": days - 1.0,
+        "correction": 1.0 if days >= 20 else 1.1,
+    }
+    return replace(report, cluster="c", overall=replace(report.overall, **sure))
+
+
+def between(*logits):
+    """Logits of which so many are from 0 to 1."""
+    return replace(rows(logits, [0, 1, 1]), between=sum(0 <= one <= 1 for one in logits))
+
+
+def compared(mine, other, labels, clusters=0):
+    """The comparison of two columns of logits."""
+    table = pa.table({"x": np.array(mine, float), "y": np.array(other, float), "z": labels})
+    result = compare(table, logits="x", other_logits="y", labels="z")
+    if not clusters:
+        return result
+    overall = replace(result.overall, clusters=clusters, effective_size=float(clusters), dof=clusters - 1.0)
+    return replace(result, cluster="c", overall=overall)
+
+
+def sharper(scale):
+    """A model beside a perfectly calibrated one whose logits it multiplies."""
+    r = np.random.default_rng(0)
+    logits = r.normal(-1, 1.5, 4000)
+    labels = r.random(4000) < 1 / (1 + np.exp(-logits))
+    return compared(logits * scale, logits, labels, clusters=50)
+
+
+def by_row(mine, other):
+    return compared(mine, other, [1, 0] * 50)
+
+
+INDEPENDENT = (
+    "Intervals take the rows to be independent. Where rows share a user, a day or a document, they are too narrow."
+)
+
+# For each sentence: data for which it is right, what it then says (... stands for anything), and data for which it
+# would be wrong.
 CASES = {
     "no_weight": (lambda: rows([1.0], [1], w=[0.0]), "no row has a weight above 0", lambda: rows([1.0], [1], w=[0.5])),
     "undefined": (
@@ -71,11 +130,30 @@ CASES = {
         "no worse",
         lambda: rows(np.log([3.0, 1 / 3]), [1, 0]),
     ),
-    "rows": (lambda: rows([0.0], [1]), "1 row, mean loss 0.6931 nats.", None),
-    "independent_rows": (lambda: predictions(), "take the rows to be independent. Where rows share a user, a day or a document, they are too narrow.", lambda: rows([0.0], [1])),
+    "mean_and_interval": (
+        lambda: rows([0.0, 2.0], [1, 0]),
+        "2 rows, mean loss 1.410 nats, with 95% confidence between 0 and 10.52.",
+        lambda: rows([0.0], [1]),
+    ),
+    "no_interval": (
+        lambda: rows([0.0], [1]),
+        "1 row, mean loss 0.6931 nats; how far chance moves the mean cannot be told.",
+        lambda: rows([0.0, 2.0], [1, 0]),
+    ),
+    "independent_rows": (predictions, INDEPENDENT, lambda: by_day(50)),
+    "clusters": (
+        lambda: by_day(50),
+        "Intervals allow for rows of the same c to be alike: there are 50 of these.",
+        lambda: by_day(5),
+    ),
+    "few_clusters": (
+        lambda: by_day(5),
+        "There are only 5 of these, so the intervals are widened, and rough.",
+        lambda: by_day(50),
+    ),
     "left_out": (
         lambda: skipping(1),
-        "1 row (25.0% of all) could not be scored and is left out.",
+        "1 row (25.0% of all) could not be scored and is left out: 1 ...",
         lambda: skipping(0),
     ),
     "zeros_and_ones": (
@@ -83,27 +161,34 @@ CASES = {
         "2 given probabilities are exactly 0 or 1; where the label differs, the loss is infinite.",
         lambda: probabilities(0),
     ),
+    "look_like_probabilities": (
+        lambda: between(0.25, 0.75, 1.0),
+        "All logits lie between 0 and 1, as probabilities do. If they are probabilities, these scores are wrong: read "
+        "them with --probabilities (in Python probabilities=True).",
+        lambda: between(0.25, 0.75, 1.5),
+    ),
     "predictions_off": (
         lambda: predictions(shift=0.5),
         "On average the predictions are too high: they average 4...%, the labels 3...%, a difference larger than chance "
         "explains (95%).",
-        lambda: predictions(),
+        predictions,
     ),
     "predictions_right_on_average": (
-        lambda: predictions(),
-        "The predictions average 3...%, the labels 3...%: 4,000 rows cannot tell the two apart.",
+        predictions,
+        "The predictions average 3...%, the labels 3...%: chance can explain the difference (its 95% interval: −... to "
+        "+... points).",
         lambda: predictions(shift=0.5),
     ),
     "points_off_the_diagonal": (
         lambda: predictions(scale=2.0),
         "At ... of ... points, from predictions of 0...% to 9...%, the observed share differs from the prediction by more "
         "than chance explains (95% each).",
-        lambda: rows(np.repeat([-1.0986122886681098, 1.0986122886681098], 400), ([0, 0, 0, 1] * 100 + [1, 1, 1, 0] * 100)),
+        quarters,
     ),
     "all_points_on_the_diagonal": (
-        lambda: rows(np.repeat([-1.0986122886681098, 1.0986122886681098], 400), ([0, 0, 0, 1] * 100 + [1, 1, 1, 0] * 100)),
-        "At each of 2 points, from predictions of 25.0% to 75.0%, the observed share agrees with the prediction "
-        "within its 95% interval.",
+        quarters,
+        "At each of 2 points, from predictions of 25.0% to 75.0%, the 95% interval of the observed share holds the "
+        "prediction.",
         lambda: predictions(scale=2.0),
     ),
     "infinite_miscalibration": (
@@ -111,46 +196,108 @@ CASES = {
         "What recalibration could gain has no bound: at least one prediction of 0 or 1 was wrong.",
         lambda: rows([INF, 1.0], [1, 0]),
     ),
+    "recalibration_with_clusters": (
+        lambda: by_day(50),
+        "The best recalibration of these very rows saves 0.00... of 0.4... nats, and a part of that is chance: "
+        "independent rows would show 0.00... on average, rows that are alike most often more.",
+        predictions,
+    ),
     "nothing_to_gain": (
-        lambda: rows(np.zeros(100), [0, 1] * 50),
-        "nothing to gain beyond chance: the miscalibration is 0 nats, that of perfectly calibrated predictions 0.00... on "
-        "average.",
+        quarters,
+        "Recalibration has nothing sure to gain: the miscalibration is 0... nats, that of perfectly calibrated "
+        "predictions 0.00... on average and 0.00... in one of twenty draws.",
         lambda: predictions(scale=2.0),
     ),
     "something_to_gain": (
         lambda: predictions(scale=2.0),
         "Recalibration could gain about 0... of 0... nats: the miscalibration is 0..., that of perfectly calibrated "
         "predictions 0.00... on average.",
-        lambda: rows(np.zeros(100), [0, 1] * 50),
+        quarters,
     ),
     "the_group_that_adds_most": (
-        lambda: rows(np.log([1 / 3, 3.0, 3.0, 1 / 3]), [1, 0, 1, 0], k=["a", "a", "b", "b"]),
-        "Of the groups, k a adds most to the mean loss, 0.27 nats: its own is 1.386; its base-rate loss is 0.6931.",
-        lambda: rows(np.log([3.0, 1 / 3]), [1, 0], k=["a", "a"]),
+        worse_by_group,
+        "1 group of 2 surely adds to the mean loss (95%, with Holm's correction), most of all k bad: 0.14 nats, with a "
+        "standard error of 0.0... Its own mean loss is 1.112; its base-rate loss is 0.5623.",
+        lambda: worse_by_group(bad=4),
+    ),
+    "no_group_adds_surely": (
+        lambda: worse_by_group(bad=4),
+        "No group surely adds to the mean loss: none of 2 loses more than all rows do by more than chance explains (95%, "
+        "with Holm's correction).",
+        worse_by_group,
     ),
     "groups_with_an_infinite_loss": (
         lambda: rows([-INF, 1.0, 0.0], [1, 0, 0], k=["a", "b", "c"]),
-        "The mean loss is infinite in 1 group of 3: k a.",
+        "The mean loss is infinite in 1 of 3 groups: k a.",
         lambda: rows([-9.0, 1.0, 0.0], [1, 0, 0], k=["a", "b", "c"]),
     ),
     "groups_off": (
         lambda: predictions(shift=1.0, by=4),
-        "outside the 95% interval of the mean label in 4 of 4 groups; were all predictions right, it would in at most one of "
-        "twenty by chance.",
+        "The predictions are too low or too high on average in 4 of 4 groups; were all of them right, chance would make "
+        "that appear in about one group of twenty at most.",
         lambda: predictions(shift=1.0),
     ),
-    "half_and_worst": (
-        lambda: predictions(),
-        "At least half of the rows lose less than 0.5 nats, the worst hundredth 2 or more.",
-        lambda: rows([[0.0, 1.0], [1.0, 0.0]], [0, 1]),
+    "shares_of_losses": (
+        lambda: rows([0.0, 1.0, 3.0, -3.0], [1, 1, 1, 1]),
+        "50.0% of the rows lose less than 0.5 nats, 25.0% lose 2 or more.",
+        None,
+    ),
+    "the_same_losses": (
+        lambda: by_row([1.0] * 100, [1.0] * 100),
+        "The two models lose the same in every row",
+        lambda: by_row([1.0] * 100, [1.0] * 99 + [2.0]),
+    ),
+    "one_is_infinite": (
+        lambda: by_row([-INF] * 100, [1.0] * 100),
+        "The mean losses are infinite and, of the other model, 0.8133",
+        lambda: by_row([-9.0] * 100, [1.0] * 100),
+    ),
+    "the_model_is_worse": (
+        lambda: sharper(3.0),
+        "The model is worse than the other: it gives what happened a probability of ...% on average (geometric mean), the "
+        "other 6...%",
+        lambda: sharper(1.001),
+    ),
+    "the_model_is_better": (
+        lambda: compared([1.0, -1.0] * 50, [0.5, -0.25] * 50, [1, 0] * 50),
+        "The model is better than the other: it gives what happened a probability of 73.1% on average (geometric mean), "
+        "the other 5...%",
+        lambda: sharper(3.0),
+    ),
+    "neither_is_surely_better": (
+        lambda: sharper(1.001),
+        "Neither model is surely better: the first gives what happened a probability of 6...% on average "
+        "(geometric mean), the other 6...%",
+        lambda: sharper(3.0),
+    ),
+    "difference_and_interval": (
+        lambda: sharper(3.0),
+        "4,000 rows; the mean loss is ... nats, that of the other model 0.4... The difference is +0..., with 95% "
+        "confidence between +0... and +0...",
+        lambda: compared([0.0], [1.0], [1]),
+    ),
+    "compared_by_cluster": (
+        lambda: sharper(1.1),
+        "Intervals allow for rows of the same c to be alike: there are 50 of these.",
+        lambda: by_row([1.0] * 100, [2.0, 1.0] * 50),
+    ),
+    "compared_by_row": (
+        lambda: by_row([1.0] * 100, [2.0, 1.0] * 50),
+        INDEPENDENT,
+        lambda: sharper(1.1),
     ),
 }  # fmt: skip
+
+
+def found(result):
+    """What its sentences are told of."""
+    return result if isinstance(result, Comparison) else Findings(result)
 
 
 def said(name, report):
     """What this sentence says of the report."""
     (sentence,) = [one for slot in SENTENCES.values() for one in slot if one.__name__ == name]
-    return sentence(Findings(report))
+    return sentence(found(report))
 
 
 def test_there_is_a_case_for_each_sentence():
@@ -165,7 +312,7 @@ def test_where_it_is_right_it_is_said(name):
     assert text is not None
     assert re.search(re.escape(expected).replace(r"\.\.\.", ".*") + "$", text), text
     slot = next(slot for slot, sentences in SENTENCES.items() if name in [one.__name__ for one in sentences])
-    assert say(slot, Findings(right())) == [text]  # no other of the slot is said first
+    assert say(slot, found(right())) == [text]  # no other of the slot is said first
 
 
 @pytest.mark.parametrize("name", [name for name, (_, _, wrong) in CASES.items() if wrong])
@@ -177,8 +324,9 @@ def test_exactly_one_headline_whatever_the_data():
     for right, _, wrong in CASES.values():
         for data in (right, wrong):
             if data is not None:
-                headlines = [sentence(Findings(data())) for sentence in SENTENCES["headline"]]
-                assert any(headlines)
+                one = data()
+                slot = "compared" if isinstance(one, Comparison) else "headline"
+                assert len(say(slot, found(one))) == 1
 
 
 @pytest.mark.parametrize(

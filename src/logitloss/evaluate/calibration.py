@@ -39,8 +39,9 @@ class Decomposition:
     whole bin is `within_bins`, which is counted in `discrimination`. The two outermost bins have no end: no prediction
     stands for all of their rows, and `within_bins` leaves them out, so that an infinite loss is miscalibration.
 
-    Isotonic regression follows noise too. `chance` is the miscalibration that it finds on average in as many labels
-    drawn from the predictions themselves, whose calibration is perfect: only what is well above it means anything.
+    Isotonic regression follows noise too. `chance` is the miscalibration that it finds on average in as many
+    independent labels drawn from the predictions themselves, whose calibration is perfect, and `chance_limit` what it
+    finds in one such draw of twenty: only what is above that means anything. Rows that share a day or a user show more.
     """
 
     miscalibration: float
@@ -48,6 +49,7 @@ class Decomposition:
     uncertainty: float
     within_bins: float
     chance: float
+    chance_limit: float
 
 
 def decompose(score: Score, bins: Bins) -> Decomposition:
@@ -58,12 +60,14 @@ def decompose(score: Score, bins: Bins) -> Decomposition:
     one_each = _cross_entropy(bins, bins.labels, np.where(inner, bins.probability / bins.weight, 0.5))
     within = float((one_each - bins.loss)[inner].sum() / total)
     recalibrated = float(_cross_entropy(bins, bins.labels, recalibrate(bins)).sum() / total)
+    by_chance = _by_chance(bins)
     return Decomposition(
         miscalibration=score.mean_loss + within - recalibrated,
         discrimination=score.base_loss + within - recalibrated,
         uncertainty=score.base_loss,
         within_bins=within,
-        chance=_by_chance(bins),
+        chance=float(by_chance.mean()),
+        chance_limit=float(np.quantile(by_chance, 0.95)),
     )
 
 
@@ -72,15 +76,16 @@ def recalibrate(bins: Bins) -> np.ndarray:
     return optimize.isotonic_regression(bins.labels / bins.weight, weights=bins.weight).x
 
 
-def _by_chance(bins: Bins) -> float:
-    """The mean miscalibration of labels drawn from the predictions, always the same ones."""
+def _by_chance(bins: Bins) -> np.ndarray:
+    """The miscalibration of each of some sets of labels drawn from the predictions, always the same ones."""
     predicted = bins.probability / bins.weight
-    hits = np.random.default_rng(0).binomial(bins.rows, predicted, (DRAWS, len(bins.rows)))
-    found = 0.0
-    for labels in hits * (bins.weight / bins.rows):
+    rows = np.maximum(1, np.rint(bins.effective_rows)).astype(np.int64)
+    hits = np.random.default_rng(0).binomial(rows, np.clip(predicted, 0, 1), (DRAWS, len(rows)))
+    found = []
+    for labels in hits * (bins.weight / rows):
         best = recalibrate(replace(bins, labels=labels))
-        found += (_cross_entropy(bins, labels, predicted) - _cross_entropy(bins, labels, best)).sum()
-    return float(found / DRAWS / bins.weight.sum())
+        found.append((_cross_entropy(bins, labels, predicted) - _cross_entropy(bins, labels, best)).sum())
+    return np.array(found) / bins.weight.sum()
 
 
 def _cross_entropy(bins: Bins, labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -8,9 +8,11 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Any, TextIO
 
-from logitloss.evaluate.compare import compare, exceeds_loss, exceeds_regression
+from logitloss.evaluate import gates as _gates
+from logitloss.evaluate.compare import compare
 from logitloss.evaluate.display import data, saving, table
 from logitloss.evaluate.errors import InputError
 from logitloss.evaluate.input.sources import query, spooled
@@ -20,46 +22,99 @@ from logitloss.evaluate.score import merge, score
 
 Progress = Callable[[int, float], None] | None
 WRITERS = {"table": table.write_table, "json": data.write_json, "csv": data.write_csv, "md": table.write_md}
-_TITLE = "--title stands on top of a page; give --report as well"
 MOST_GROUPS = 1000  # more are most often an id, named by mistake
+
+
+@dataclass(frozen=True)
+class Other:
+    """The model to compare with: its files, none where it is in the same, and its column of logits."""
+
+    files: Sequence[str]
+    logits: str | None
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.logits)
+
+
+@dataclass(frozen=True)
+class Output:
+    """The file to write, if any."""
+
+    path: str | None
+    title: str | None = None
+    force: bool = False
+
+    def check(self, inputs: Sequence[str]) -> None:
+        """Raise `InputError` where `save` would, before anything is computed."""
+        if self.path:
+            saving.check_path(self.path, inputs, force=self.force)
+        elif self.title:
+            raise InputError("--title stands on top of a page; give --report as well")
+
+    def save(self, result: Report | Comparison) -> None:
+        """Write the file."""
+        if self.path:
+            result.save(self.path, title=self.title, force=self.force)
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What must hold for the command to end with 0."""
+
+    max_loss: float | None = None
+    no_worse_by: float | None = None
+    confidence: float | None = None
+    per_group: bool = False
+
+    def check(self, *, comparing: bool) -> None:
+        """Raise `InputError` for options that mean nothing."""
+        if self.no_worse_by is None and (self.confidence is not None or self.per_group):
+            raise InputError("--confidence and --per-group say how --no-worse-by is told; give that as well")
+        if self.no_worse_by is not None and not comparing:
+            raise InputError("--no-worse-by needs a model to compare with; give --compare or --other-logits")
+        if self.confidence is not None and not 0 < self.confidence < 1:
+            raise InputError(f"--confidence: got {self.confidence:g}, expected a number between 0 and 1, such as 0.95")
+
+    def failures(self, result: Report | Comparison) -> list[str]:
+        """What does not hold, a sentence each."""
+        found = [] if self.max_loss is None else [*_gates.max_loss(result.overall, self.max_loss)]
+        if self.no_worse_by is not None and isinstance(result, Comparison):
+            level = 0.95 if self.confidence is None else self.confidence
+            found += _gates.no_worse(result, self.no_worse_by, level, per_group=self.per_group)
+        return found
 
 
 def evaluate(
     files: Sequence[str],
     sql: str | None,
     *,
-    compare_with: Sequence[str],
-    other_logits: str | None,
+    other: Other,
+    output: Output,
+    gates: Gates,
     state: str | None,
     dask: str | None,
-    page: str | None,
-    title: str | None,
-    force: bool,
     progress: Progress,
     **columns: Any,
 ) -> Report | Comparison:
-    """Score, or compare; with `page`, write what is found there."""
+    """Score, or compare, and write what is found to the output."""
     if not files and not sql:
         raise InputError("no files to score; name at least one, or - for standard input, or give --sql")
     if files and sql:
         raise InputError("got files and --sql; a query names its own files")
-    if page and force and sql:
+    if output.path and output.force and sql:
         raise InputError("--force: which files --sql reads is not known here; name a --report that does not exist yet")
-    inputs, comparing = list(_local([*files, *compare_with])), bool(compare_with or other_logits)
+    gates.check(comparing=bool(other))
+    inputs = list(_local([*files, *other.files]))
     if state:
         refuse_input(state, inputs)
-    if page:
-        saving.check_path(page, [*inputs, *([state] if state else [])], comparison=comparing, force=force)
-    elif title:
-        raise InputError(_TITLE)
+    output.check([*inputs, *([state] if state else [])])
     found: Report | Comparison
-    if comparing:
-        found = _compare(files, sql, compare_with, other_logits, state or dask, progress, columns)
+    if other:
+        found = _compare(files, sql, other, state or dask, progress, columns)
     else:
         with _input(files, sql) as source, _executor(dask) as executor:
             found = score(source, state=state, executor=executor, progress=progress, **columns)
-    if page:
-        found.save(page, title=title, force=force)
+    output.save(found)
     return found
 
 
@@ -77,38 +132,32 @@ def _local(names: Iterable[str]) -> Iterator[str]:
 def _compare(
     files: Sequence[str],
     sql: str | None,
-    other: Sequence[str],
-    other_logits: str | None,
+    other: Other,
     refused: str | None,
     progress: Progress,
     columns: dict[str, Any],
 ) -> Comparison:
     if refused or columns.pop("skip_invalid"):
         raise InputError("--compare takes no --state, --dask or --skip-invalid; score each model with these")
-    pairs = [columns.pop(name) for name in ("logits", "labels")]
-    if any(len(one) > 1 for one in pairs):
-        raise InputError("--compare takes one column of logits and one of labels; compare the pairs one by one")
+    for name in ("logits", "labels"):
+        if len(columns[name]) > 1:
+            raise InputError("--compare takes one column of logits and one of labels; compare the pairs one by one")
+        (columns[name],) = columns[name]
     with _input(files, sql) as source:
         return compare(
             source,
-            list(other) or None,
-            logits=pairs[0][0],
-            labels=pairs[1][0],
-            other_logits=other_logits,
+            list(other.files) or None,
+            other_logits=other.logits,
             progress=progress,
             **columns,
         )
 
 
-def merged(states: Sequence[str], *, state: str | None, page: str | None, title: str | None, force: bool) -> Report:
-    """The sum of several states; with `page`, a page of it."""
-    if page:
-        saving.check_path(page, [*states, *([state] if state else [])], force=force)
-    elif title:
-        raise InputError(_TITLE)
-    scores = merge(states, state=state, force=force)
-    if page:
-        scores.save(page, title=title, force=force)
+def merged(states: Sequence[str], *, state: str | None, output: Output) -> Report:
+    """The sum of several states, written to the output."""
+    output.check([*states, *([state] if state else [])])
+    scores = merge(states, state=state, force=output.force)
+    output.save(scores)
     return scores
 
 
@@ -127,25 +176,11 @@ def warnings_of(result: Report | Comparison) -> Iterator[str]:
         yield f"warning: --by {names} makes {len(result.groups):,} groups; is it an id rather than a category?"
     if isinstance(result, Comparison):
         return
-    if result.skipped:
-        yield f"{sum(result.skipped.values())} rows could not be scored and were left out"
-    if result.zeros or result.ones:
-        yield (
-            f"{result.zeros} probabilities are exactly 0 and {result.ones} exactly 1; where the label differs, the "
-            "loss is infinite"
-        )
+    from logitloss.evaluate.display.findings import Findings  # with SciPy, which takes long to import
+    from logitloss.evaluate.display.sentences import say
 
-
-def failures(result: Report | Comparison, max_loss: float | None, max_regression: float | None) -> list[str]:
-    """What is beyond a limit, a sentence each."""
-    if max_regression is not None and not isinstance(result, Comparison):
-        raise InputError("--max-regression needs something to compare with; give --compare or --other-logits")
-    found = []
-    if max_loss is not None:
-        found.append(exceeds_loss(result.overall, max_loss))
-    if max_regression is not None and isinstance(result, Comparison):
-        found.append(exceeds_regression(result.overall, max_regression))
-    return [one for one in found if one]
+    for slot, kind in (("probabilities", "warning: "), ("skipped", ""), ("extremes", "")):
+        yield from (kind + text for text in say(slot, Findings(result)))
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from logitloss.evaluate.input.check import Columns as Names
 from logitloss.evaluate.input.keys import encode
 from logitloss.evaluate.input.sources import sources
 from logitloss.evaluate.plan import Plan, Readable, columns_of, plan_of
-from logitloss.evaluate.results import Comparison, Difference, Score
+from logitloss.evaluate.results import Comparison
 from logitloss.evaluate.state.columns import Columns, loss_columns, losses_of
 from logitloss.evaluate.state.compute import differences
 from logitloss.evaluate.state.count import keys_of, put
@@ -102,23 +102,6 @@ def compare(
 
 def _encoded(batch: Any) -> Batch:
     return Batch(batch.logits, batch.labels, batch.weights, [encode(column) for column in batch.keys])
-
-
-def exceeds_loss(overall: Score | Difference, limit: float) -> str | None:
-    """The sentence that says that the mean loss is beyond the limit, or nothing where it is not."""
-    if overall.mean_loss <= limit:
-        return None
-    return f"the mean loss is {overall.mean_loss!r}, more than {limit!r}"
-
-
-def exceeds_regression(overall: Difference, limit: float) -> str | None:
-    """The sentence that says that the mean loss is further above the other one than the limit, or nothing."""
-    if overall.difference <= limit:
-        return None
-    return (
-        f"the mean loss is {overall.difference!r} above the other one, more than {limit!r}; "
-        f"the standard error of the difference is {overall.standard_error:.2g}"
-    )
 
 
 @dataclass

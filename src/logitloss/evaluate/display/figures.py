@@ -21,10 +21,9 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from scipy import special
 
-from logitloss._intervals import clopper_pearson
 from logitloss.evaluate.calibration import Points, points, recalibrate
 from logitloss.evaluate.display.table import cell
-from logitloss.evaluate.results import Bins, Group, Losses, Score
+from logitloss.evaluate.results import Bins, Difference, Group, GroupDifference, Losses, Score
 
 # Drawn in the colours of the light theme; in a page each becomes the variable of its name, which both themes define.
 INK, FAINT, BLUE, ORANGE = "#1b1b1b", "#5f6368", "#0b57a4", "#a8430a"
@@ -56,9 +55,10 @@ _LABEL = 18  # characters of a group's key
 _TICKS = (0.5, 0.1, 0.9, 0.01, 0.99, 1e-4, 0.9999, 1e-6, 0.999999, 0.2, 0.8, 0.05, 0.95, 0.35, 0.65, 0.02, 0.98)
 
 
-def reliability(bins: Bins) -> Figure:
+def reliability(bins: Bins, *, clustered: bool = False) -> Figure:
     """Observed against predicted on logit axes, where equal factors of the odds are equally wide; below, the rows."""
     drawn = points(bins)
+    label = "observed, 95% interval" + (" if rows were independent" if clustered else "")
     x, y = _logit(drawn.predicted), special.logit(drawn.observed)
     low, high = x.min() - 0.3, x.max() + 0.3
     near = y[(y > low - 1.5) & (y < high + 1.5)]
@@ -71,7 +71,7 @@ def reliability(bins: Bins) -> Figure:
         figure = Figure(figsize=(_WIDTH, 5.2), layout="constrained")
         axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         axes.plot([low, high], [low, high], **_DASHED, label="perfect calibration")
-        axes.errorbar(x, inside(drawn.observed), yerr=_whiskers(drawn, inside), **_DOT, label="observed, 95% interval")
+        axes.errorbar(x, inside(drawn.observed), yerr=_whiskers(drawn, inside), **_DOT, label=label)
         at = inside(bins.probability / bins.weight)
         there = (x.min() <= at) & (at <= x.max())
         best = inside(recalibrate(bins))
@@ -129,17 +129,18 @@ def worst(groups: Sequence[Group], overall: Score) -> Figure:
         if math.isfinite(overall.mean_loss):
             loss.axvline(overall.mean_loss, **_DASHED, label="mean loss of all rows")
         means = np.array([group.score.mean_loss for group in groups])
-        errors = np.array([1.96 * group.score.standard_error for group in groups])
-        loss.errorbar(means, rows, xerr=errors, **_DOT, label="mean, 95% interval")
+        ends = np.array([group.score.interval() for group in groups])
+        loss.errorbar(means, rows, xerr=np.abs(ends.T - means), **_DOT, label="mean, 95% interval")
         loss.set_xlabel("mean loss")
         loss.xaxis.set_major_locator(ticker.MaxNLocator(3))
         loss.set_yticks(rows, [_label(group) for group in groups])
         loss.invert_yaxis()
         for axes in rest:
             observed = np.array([group.score.mean_label for group in groups])
-            low, high = clopper_pearson(observed, np.array([group.score.rows for group in groups]))
-            axes.errorbar(observed, rows, xerr=[observed - low, high - observed], **_DOT)
-            predicted = [group.score.mean_probability for group in groups]
+            predicted = np.array([group.score.mean_probability for group in groups])
+            ends = np.array([group.score.calibration_interval() for group in groups])
+            whiskers = np.maximum([observed - predicted - ends[:, 0], ends[:, 1] + predicted - observed], 0)
+            axes.errorbar(observed, rows, xerr=whiskers, **_DOT)
             axes.plot(
                 predicted, rows, "|", color=ORANGE, markersize=11, markeredgewidth=2, zorder=1, label="mean prediction"
             )
@@ -150,6 +151,28 @@ def worst(groups: Sequence[Group], overall: Score) -> Figure:
         for axes in (loss, *rest):
             axes.spines["left"].set_visible(False)
             axes.grid(axis="y", color=FAINT, alpha=0.25, linewidth=0.6)
+    return figure
+
+
+def differences(groups: Sequence[GroupDifference], overall: Difference) -> Figure:
+    """The difference of each group with its 95 % interval."""
+    rows = np.arange(len(groups))
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, 1.0 + 0.27 * len(groups)), layout="constrained")
+        axes = figure.subplots()
+        axes.axvline(0, color=FAINT, linewidth=1)
+        if math.isfinite(overall.difference):
+            axes.axvline(overall.difference, **_DASHED, label="difference of all rows")
+        means = np.array([group.score.difference for group in groups])
+        ends = np.array([group.score.interval() for group in groups])
+        axes.errorbar(means, rows, xerr=np.abs(ends.T - means), **_DOT, label="difference, 95% interval")
+        axes.set_xlabel("difference of the mean losses in nats")
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(4))
+        axes.set_yticks(rows, [_label(group) for group in groups])
+        axes.invert_yaxis()
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="y", color=FAINT, alpha=0.25, linewidth=0.6)
+        figure.legend(loc="outside upper left", ncols=2, handlelength=1.6)
     return figure
 
 
@@ -208,7 +231,7 @@ def _share_ticks(axis: Axis) -> None:
     axis.set_major_formatter(lambda share, _: f"{100 * share:.10g}%")
 
 
-def _label(group: Group) -> str:
+def _label(group: Group | GroupDifference) -> str:
     most = _LABEL // len(group.key)
     texts = (cell(value) for value in group.key)
     return ", ".join(text if len(text) <= most else text[: most - 1] + "…" for text in texts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 
 def number(value: float, form: str) -> str:
@@ -27,6 +28,11 @@ def error(value: float) -> str:
 def signed(value: float) -> str:
     """A difference, with two digits and its sign."""
     return ("+" if value > 0 else "") + error(value)
+
+
+def interval(low: float, high: float, form: Callable[[float], str]) -> str:
+    """Both ends; n/a where there are none."""
+    return "n/a" if math.isnan(low) or math.isnan(high) else f"{form(low)} to {form(high)}"
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -24,31 +24,23 @@ def save(
 ) -> None:
     """Write `result` to `path`, which then holds all of it or, after an error, what it held before.
 
-    The name ends in .html (a page, of a report alone), .json, .csv, .parquet or .md. `title` stands on top of a page.
+    The name ends in .html (a page), .json, .csv, .parquet or .md. `title` stands on top of a page.
 
     Raises:
         InputError: if the name ends otherwise, if the file cannot be written, if it is one of the inputs or, without
             `force`, if another file stands there than a page or a Parquet file that this function wrote.
     """
-    check_path(path, sources_of(result), comparison=isinstance(result, Comparison), force=force)
+    check_path(path, sources_of(result), force=force)
     suffix = Path(path).suffix.lower()
     written = _page(result, title) if suffix == _PAGE else _WRITERS[suffix](result)
     write_whole(path, lambda file: file.write(written))
 
 
-def check_path(
-    path: str | os.PathLike[str],
-    inputs: Sequence[str | os.PathLike[str]],
-    *,
-    comparison: bool = False,
-    force: bool = False,
-) -> None:
+def check_path(path: str | os.PathLike[str], inputs: Sequence[str | os.PathLike[str]], *, force: bool = False) -> None:
     """Raise `InputError` where `save` would, before anything is computed."""
     name, suffix = printable(os.fspath(path)), Path(path).suffix.lower()
     if suffix not in (_PAGE, *_WRITERS):
         raise InputError(f"{name}: the name must end in one of {', '.join((_PAGE, *_WRITERS))}")
-    if suffix == _PAGE and comparison:
-        raise InputError(f"{name}: a comparison has no page; name a {', '.join(_WRITERS)}")
     check_output(path, is_ours, inputs=inputs, force=force)
 
 
@@ -68,10 +60,10 @@ def sources_of(result: Report | Comparison) -> tuple[str, ...]:
     return result.sources + (result.others if isinstance(result, Comparison) else ())
 
 
-def _page(report: Report, title: str | None) -> bytes:
+def _page(result: Report | Comparison, title: str | None) -> bytes:
     from logitloss.evaluate.display import page  # with Matplotlib, which takes long to import
 
-    return page.whole(report, title).encode(errors="backslashreplace")  # a file's name may be no text
+    return page.whole(result, title).encode(errors="backslashreplace")  # a file's name may be no text
 
 
 def _text(write: Callable[[Report | Comparison, io.StringIO], None]) -> Callable[[Report | Comparison], bytes]:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from logitloss.evaluate.calibration import DRAWS, POINT_ROWS
+from logitloss.evaluate.calibration import POINT_ROWS
 from logitloss.evaluate.display import figures
-from logitloss.evaluate.display.findings import Findings
-from logitloss.evaluate.display.numbers import error, nats, number, percent, signed
+from logitloss.evaluate.display.findings import LEVEL, MOST_VERDICTS, Findings
+from logitloss.evaluate.display.numbers import error, interval, nats, number, percent, signed
 from logitloss.evaluate.display.sentences import say
 from logitloss.evaluate.display.table import cell
-from logitloss.evaluate.results import Group, Score
+from logitloss.evaluate.results import Estimate, Group, Score
 
 SHOWN_GROUPS = 10  # in the table; the others are folded
-MOST_GROUPS = 1000  # in the page; more are for a program to read
+MOST_GROUPS = MOST_VERDICTS  # in the page; more are for a program to read
 MOST_DRAWN = 12  # in the figure of the worst
 
 
@@ -81,95 +82,106 @@ def losses(found: Findings) -> Iterator[Section]:
 
 
 def groups(found: Findings) -> Iterator[Section]:
-    """The table of the groups, the worst first, and what to see in it; some of them drawn."""
+    """The table of the groups, the worst first, and what to see in it."""
     if not found.groups:
         return
     by = [*map(cell, found.report.by)]
     weight = ["weight"] if found.is_weighted else []
-    head = [*by, "rows", *weight, "mean loss", "± s.e.", "contribution", "base-rate loss", "skill"]
+    head = [*by, "rows", *weight, "mean loss", "± s.e.", "contribution", "± its s.e.", "base-rate loss", "skill"]
     head += ["mean label", "mean prediction", "predictions are"] if found.binary else []
 
-    def row(key: Sequence[str], score: Score, contribution: str, verdict: str) -> list[str]:
+    def row(key: Sequence[str], score: Score, contribution: Sequence[str], verdict: str) -> list[str]:
         cells = [*key, f"{score.rows:,}", *([f"{score.weight:,g}"] if weight else []), nats(score.mean_loss)]
-        cells += [error(score.standard_error), contribution, nats(score.base_loss), number(score.skill, ".3f")]
+        cells += [error(score.standard_error), *contribution, nats(score.base_loss), number(score.skill, ".3f")]
         return cells + ([percent(score.mean_label), percent(score.mean_probability), verdict] if found.binary else [])
 
     rows = [
-        row([*map(cell, group.key)], group.score, signed(contribution), verdict)
-        for (group, contribution), verdict in zip(found.groups[:MOST_GROUPS], found.verdicts[:MOST_GROUPS], strict=True)
+        row(
+            [*map(cell, group.key)],
+            group.score,
+            [signed(group.contribution.value), error(group.contribution.standard_error)],
+            verdict,
+        )
+        for group, verdict in zip(found.groups[:MOST_GROUPS], found.verdicts, strict=True)
     ]
-    whole = row(["all", *[""] * len(by)][: len(by)], found.overall, "", found.verdict)
-    count, words = len(found.groups), ("predictions are",)
+    whole = row(["all", *[""] * len(by)][: len(by)], found.overall, ["", ""], found.verdict)
+    tables = folding(head, rows, len(found.groups), len(by), whole, words=("predictions are",))
+    yield Section(f"By {' and '.join(by)}", say("groups off", found), *tables)
+
+
+def folding(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    count: int,
+    keys: int,
+    whole: Sequence[str],
+    words: Sequence[str] = (),
+) -> tuple[Table, Table | None]:
+    """The table of the first of `count` groups and of all rows, and that of the others."""
     caption = "Worst first" if count <= SHOWN_GROUPS else f"The worst {SHOWN_GROUPS} of {count:,} groups"
-    table = Table(caption, head, rows[:SHOWN_GROUPS], len(by), words, whole)
-    folded = None
-    if count > SHOWN_GROUPS:
-        caption = f"The other {count - SHOWN_GROUPS:,} groups"
-        if count > MOST_GROUPS:
-            caption = f"The next {MOST_GROUPS - SHOWN_GROUPS:,} groups; --format csv gives all {count:,}"
-        folded = Table(caption, head, rows[SHOWN_GROUPS:], len(by), words)
-    sentences = say("groups off", found)
-    yield Section(f"By {' and '.join(by)}", sentences, table, folded)
+    table = Table(caption, head, rows[:SHOWN_GROUPS], keys, words, whole)
+    if count <= SHOWN_GROUPS:
+        return table, None
+    caption = f"The other {count - SHOWN_GROUPS:,} groups"
+    if count > MOST_GROUPS:
+        caption = f"The next {MOST_GROUPS - SHOWN_GROUPS:,} groups; --format csv gives all {count:,}"
+    return table, Table(caption, head, rows[SHOWN_GROUPS:], keys, words)
 
 
 def worst(found: Findings) -> Iterator[Section]:
     """The groups that lose more than all rows do, drawn."""
-    worse = [group for group, part in found.groups if not part <= 0 and math.isfinite(group.score.mean_loss)]
+    worse = [
+        group for group in found.groups if not group.contribution.value <= 0 and math.isfinite(group.score.mean_loss)
+    ]
     if len(found.groups) > 1 and worse:
         yield _worst(worse[:MOST_DRAWN], found.overall)
 
 
 def numbers(found: Findings) -> Section:
-    """The numbers of all rows."""
-    score = found.overall
+    """The numbers of all rows that reviewers ask for."""
+    score, report = found.overall, found.report
+    low, high = score.interval(LEVEL)
     rows = [
         ("rows", f"{score.rows:,}"),
         *([("weight", f"{score.weight:,g}")] if found.is_weighted else []),
+        *([(f"clusters: {cell(report.cluster)}", f"{score.clusters:,}")] if found.clustered else []),
         ("mean loss in nats", nats(score.mean_loss)),
-        ("standard error", error(score.standard_error)),
+        ("its 95% interval", interval(max(0.0, low), high, nats)),
         ("base-rate loss", nats(score.base_loss)),
         ("skill", number(score.skill, ".4f")),
     ]
-    if found.binary:
-        rows += [("mean label", percent(score.mean_label, 2)), ("mean prediction", percent(score.mean_probability, 2))]
+    if found.parts:
+        brier, (low, high) = report.brier, report.auc
+        rows += [
+            ("mean label", percent(score.mean_label, 2)),
+            ("mean prediction", percent(score.mean_probability, 2)),
+            ("Brier score", nats(brier.score)),
+            ("= reliability", error(brier.reliability)),
+            ("− resolution", nats(brier.resolution)),
+            ("+ uncertainty", nats(brier.uncertainty)),
+            ("expected calibration error", error(report.expected_calibration_error)),
+            ("calibration slope", _estimate(report.slope, found)),
+            ("intercept", _estimate(report.intercept, found)),
+            ("area under the ROC curve", interval(low, high, "{:.4f}".format)),
+        ]
     return Section("The numbers", table=Table("All rows", ("number", "value"), rows))
 
 
-def words(found: Findings) -> list[tuple[str, str]]:
-    """The terms of this page, for those who have not met them before."""
-    terms = [
-        ("loss", "Minus the logarithm of the probability that was given to what happened, in nats. Less is better."),
-        ("base rate", "Always predicting the mean label of the rows at hand; no other constant loses less."),
-        ("skill", "1 − mean loss ÷ base-rate loss: 1 is perfect, 0 as good as the base rate of the same rows."),
-    ]
-    if not found.binary:
-        terms[1] = "base rate", "Always predicting how frequent each class is among the rows at hand."
-    if found.groups:
-        terms.append(
-            (
-                "contribution",
-                "The share of the rows that are in the group, times what its mean loss is above that of all rows. A "
-                "group can lose much because it is hard: compare its base-rate loss and its skill.",
-            )
-        )
-    if found.groups and found.binary:
-        terms.append(
-            (
-                "predictions are",
-                "Too low or too high where the mean prediction lies outside the 95% interval (Clopper and Pearson) of "
-                "the mean label of the group. Within chance, the number of rows is too small to say so.",
-            )
-        )
-    if found.parts:
-        terms.append(
-            (
-                "miscalibration, discrimination",
-                "Found by isotonic regression on bins of a quarter of a logit (CORP). Differences between the "
-                "predictions within a bin count as discrimination. What perfectly calibrated predictions show is the "
-                f"mean over {DRAWS} draws of labels from the predictions themselves.",
-            )
-        )
-    return terms
+def _estimate(of: Estimate, found: Findings) -> str:
+    """The number and its standard error, which takes rows to be independent, and so is left out with clusters."""
+    if math.isnan(of.value):
+        return "n/a"
+    return number(of.value, ".3f") + ("" if found.clustered else f" ± {error(of.standard_error)}")
+
+
+def confusions(found: Findings) -> Iterator[Section]:
+    """The counts at the thresholds that were asked for."""
+    if not found.report.confusions:
+        return
+    head = ("predicted from", "true positives", "false positives", "true negatives", "false negatives")
+    rows = [[f"{value:,.10g}" for value in dataclasses.astuple(one)] for one in found.report.confusions]
+    caption = "Weight of the rows" if found.is_weighted else "Rows"
+    yield Section("At thresholds", table=Table(caption, head, rows))
 
 
 def _reliability(found: Findings) -> Section:
@@ -186,7 +198,9 @@ def _reliability(found: Findings) -> Section:
         for predicted, observed, low, high, rows in zip(*columns, strict=True)
     ]
     table = Table(title, ("predicted", "observed", "95% interval", "rows"), rows)
-    svg = figures.svg(figures.reliability(found.bins), title, " ".join([*sentences, caption]))
+    svg = figures.svg(
+        figures.reliability(found.bins, clustered=found.clustered), title, " ".join([*sentences, caption])
+    )
     return Section("Is it calibrated?", sentences, drawing=Drawing(svg, caption, table), tall=True)
 
 

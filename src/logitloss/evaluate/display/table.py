@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from logitloss.evaluate.display.ranking import lines, names_of, numbers_of
+from logitloss.evaluate.display.ranking import lines, names_of, numbers_of_all
 from logitloss.evaluate.results import Comparison, Report
 
 # The columns of the two tables for people: heading and cell. The others show whatever there is.
@@ -26,7 +26,8 @@ _SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
     "standard_error": ("std error", "{:#.2g}".format),
     "base_loss": ("base-rate loss", "{:#.6g}".format),
     "skill": ("skill", "{:.4f}".format),
-    "contribution": ("contribution", "{:+#.4g}".format),
+    "contribution": ("contribution", "{:+#.3g}".format),
+    "contribution_standard_error": ("± std error", "{:#.2g}".format),
 }
 
 MOST_GROUPS = 1000  # in the table for the terminal, which takes a while to lay out
@@ -50,6 +51,8 @@ def write_table(result: Report | Comparison, out: TextIO) -> None:
     console.print(table)
     if len(groups) > MOST_GROUPS:
         console.print(f"the first {MOST_GROUPS:,} of {len(groups):,} groups; the other formats have them all")
+    for line in _confusions(result):
+        console.print(line, highlight=False)
     out.write(console.file.getvalue())  # at once, and not by rich, which ends the process if a reader has seen enough
 
 
@@ -67,6 +70,17 @@ def write_md(result: Report | Comparison, out: TextIO) -> None:
         out.write(f"| {' | '.join(line)} |\n")
         if i == 0:
             out.write("|---" * keys + "|---:" * len(names) + "|\n")
+    for line in _confusions(result):
+        out.write(f"\n{line}\n")
+
+
+def _confusions(result: Report | Comparison) -> list[str]:
+    """A line for each threshold."""
+    return [
+        f"predicted from {one.threshold:g}: {one.true_positives:,.10g} true and {one.false_positives:,.10g} false "
+        f"positives; below: {one.true_negatives:,.10g} true and {one.false_negatives:,.10g} false negatives"
+        for one in (result.confusions if isinstance(result, Report) else ())
+    ]
 
 
 def table(result: Report | Comparison) -> str:
@@ -89,13 +103,14 @@ def shown(name: str, value: float | None) -> str:
 
 def _shown(result: Report | Comparison) -> tuple[list[str], list[str], list[tuple[list[str], list[str]]]]:
     """For the tables for people: the columns, the cells for all rows, and the keys and cells of each group."""
-    names = [name for name in names_of(result) if name in _SHOWN]
+    names = [name for name in names_of(result, of_bins=False) if name in _SHOWN]
     if result.overall.weight == result.overall.rows:
         names.remove("weight")  # there are none
-    overall = numbers_of(result.overall)
+    overall = numbers_of_all(result, of_bins=False)
     cells = [shown(name, overall[name]) if name in overall else "" for name in names]
     groups = [
-        (list(map(cell, group.key)), [shown(name, numbers[name]) for name in names]) for group, numbers in lines(result)
+        (list(map(cell, group.key)), [shown(name, numbers[name]) for name in names])
+        for group, numbers in lines(result, of_bins=False)
     ]
     return names, cells, groups
 
