@@ -1,11 +1,10 @@
-"""logitloss's kernels for CUDA beside PyTorch's losses and Liger's: `python benchmarks/gpu.py`, minutes on an idle
-device.
+"""Time the CUDA kernels beside PyTorch's losses and Liger's: `python benchmarks/gpu.py`, minutes on an idle GPU.
 
-The results of every contender are verified; then all are timed in turn, round after round, together with a copy on the
-same device. The limit is the time in which that copy would move the fewest bytes that a loss must read and write; a
-share is the limit over the time taken, the median over the rounds. Errors are the largest over the zones of `logitloss
-accuracy`, those of the sigmoid with hard labels, in units in the last place. The lines go to
-benchmarks/results/<device>/gpu/<date>.csv, case by case.
+The results of every implementation are verified; then all are timed in turn, round after round, together with a copy on
+the same device. The memory bound is the time in which that copy would move the fewest bytes that a loss must read and
+write; the fraction of the bandwidth is this bound over the time taken, as the median over the rounds. Errors are the
+largest over the zones of `logitloss accuracy`, for the sigmoid with hard labels, in units in the last place. The lines
+go to benchmarks/results/<device>/gpu/<date>.csv, case by case.
 """
 
 from __future__ import annotations
@@ -49,8 +48,8 @@ FUNCTIONS = {"sigmoid": "binary_cross_entropy_with_logits", "softmax": "cross_en
 ZONES = ("hard, |x| < 20", "hard, |x| < 100", "tails", *SOFTMAX_ZONES)
 
 
-class Contender(NamedTuple):
-    """One way to compute the losses, or one of them: functions with the names of torch's."""
+class Candidate(NamedTuple):
+    """An implementation of the losses, or of one of them: functions with the names of torch's."""
 
     name: str
     version: str
@@ -59,79 +58,84 @@ class Contender(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What one contender took in one case, and its largest errors."""
+    """The time of one implementation in one case, and its largest errors."""
 
     op: str
     dtype: str
     size: str
-    contender: str
+    implementation: str
     version: str
     ms_median: float
     ms_best: float
-    share: float
+    bandwidth_fraction: float
     ulp_loss: float | None
     ulp_gradient: float | None
 
 
-def contenders() -> list[Contender]:
+def candidates() -> list[Candidate]:
     """Return logitloss, PyTorch and, if it is installed, Liger."""
-    found = [Contender("logitloss", logitloss.__version__, logitloss.torch)]
+    found = [Candidate("logitloss", logitloss.__version__, logitloss.torch)]
     for name, compiled in (("torch eager", False), ("torch.compile", True)):
-        found.append(Contender(name, torch.__version__, torch.nn.functional, compiled))
+        found.append(Candidate(name, torch.__version__, torch.nn.functional, compiled))
     if importlib.util.find_spec("liger_kernel"):
         liger = importlib.import_module("liger_kernel.transformers.functional").liger_cross_entropy
         found.append(
-            Contender("Liger", importlib.metadata.version("liger_kernel"), SimpleNamespace(cross_entropy=liger))
+            Candidate("Liger", importlib.metadata.version("liger_kernel"), SimpleNamespace(cross_entropy=liger))
         )
     return found
 
 
-def errors(rivals: Iterable[Contender], device: str, points: int) -> dict[tuple[str, str, str], list[float]]:
-    """Return the largest errors of losses and gradients, by contender, loss and dtype."""
+def errors(implementations: Iterable[Candidate], device: str, points: int) -> dict[tuple[str, str, str], list[float]]:
+    """Return the largest errors of losses and gradients, by implementation, loss and dtype."""
 
-    def implementation(one: Contender, loss: str) -> Implementation:
-        function = getattr(one.losses, FUNCTIONS[loss])
-        function = torch.compile(function) if one.compiled else function
+    def implementation(candidate: Candidate, loss: str) -> Implementation:
+        function = getattr(candidate.losses, FUNCTIONS[loss])
+        function = torch.compile(function) if candidate.compiled else function
         run = with_torch(lambda z, x: function(x.to(device), z.to(device), reduction="none").cpu())
-        return Implementation(one.name, ("torch",), " ".join(DTYPES), lambda: run, loss)
+        return Implementation(candidate.name, ("torch",), " ".join(DTYPES), lambda: run, loss)
 
-    every = [implementation(one, loss) for loss in FUNCTIONS for one in rivals if hasattr(one.losses, FUNCTIONS[loss])]
+    every = [
+        implementation(candidate, loss)
+        for loss in FUNCTIONS
+        for candidate in implementations
+        if hasattr(candidate.losses, FUNCTIONS[loss])
+    ]
     largest: dict[tuple[str, str, str], list[float]] = {}
     for row in sweep(DTYPES, points, implementations=every):
         if row.zone in ZONES:
             both = largest.setdefault((row.implementation, row.operation, row.dtype), [0.0, 0.0])
-            of = row.output.startswith("gradient")
-            both[of] = max(both[of], row.ulp)
+            output = row.output.startswith("gradient")
+            both[output] = max(both[output], row.ulp)
     return largest
 
 
 def measure(
-    case: Case, loss: str, rivals: Iterable[Contender], device: str, clock: Callable[..., float]
+    case: Case, loss: str, implementations: Iterable[Candidate], device: str, clock: Callable[..., float]
 ) -> dict[str, list[float]]:
-    """Return the limit, and the time of each contender that is right, in milliseconds for each round."""
+    """Return the memory bound and the time of each implementation that is right, in milliseconds for each round."""
     logits, labels = draw(case)
     want = expected(case, logits, labels)
     runs: dict[str, Callable[[], object]] = {}
-    for one in rivals:
-        prepare = prepare_with(torch.get_num_threads(), one.compiled, one.losses, device)
+    for candidate in implementations:
+        prepare = prepare_with(torch.get_num_threads(), candidate.compiled, candidate.losses, device)
         # Liger writes its gradient over the logits.
-        prepared = prepare(case, logits.copy(), labels) if hasattr(one.losses, FUNCTIONS[loss]) else None
+        prepared = prepare(case, logits.copy(), labels) if hasattr(candidate.losses, FUNCTIONS[loss]) else None
         if prepared is None:
             continue
         try:
-            verify(case, one.name, prepared.fetch(prepared.run()), want)
+            verify(case, candidate.name, prepared.fetch(prepared.run()), want)
         except WrongResult as error:
-            if one.name == "logitloss":
+            if candidate.name == "logitloss":
                 raise
             print(error, file=sys.stderr)
         else:
-            runs[one.name] = prepared.run
+            runs[candidate.name] = prepared.run
     source = torch.zeros(logits.nbytes, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     least = logits.nbytes + labels.nbytes + (logits.nbytes if "grad" in case.op else labels.size * logits.itemsize)
-    times: dict[str, list[float]] = {name: [] for name in ("limit", *runs)}
+    times: dict[str, list[float]] = {name: [] for name in ("memory bound", *runs)}
     for _ in range(ROUNDS):
-        times["limit"].append(clock(lambda: target.copy_(source)) * least / (2 * source.nbytes))
+        times["memory bound"].append(clock(lambda: target.copy_(source)) * least / (2 * source.nbytes))
         for name, run in runs.items():
             times[name].append(clock(run))
     return times
@@ -139,19 +143,19 @@ def measure(
 
 def benchmark(cases: Iterable[Case], path: Path, device: str, clock: Callable[..., float], points: int) -> list[Row]:
     """Measure all cases, and write what there is after each."""
-    rivals, rows = contenders(), []
-    ulps = errors(rivals, device, points)
-    versions = {"limit": "copy"} | {one.name: one.version for one in rivals}
+    implementations, rows = candidates(), []
+    ulps = errors(implementations, device, points)
+    versions = {"memory bound": "copy"} | {candidate.name: candidate.version for candidate in implementations}
     path.parent.mkdir(parents=True, exist_ok=True)
     for case in cases:
         loss = "softmax" if case.op.startswith("sparse") else "sigmoid"
-        times = measure(case, loss, rivals, device, clock)
+        times = measure(case, loss, implementations, device, clock)
         for name, own in times.items():
-            share = statistics.median(limit / took for limit, took in zip(times["limit"], own, strict=True))
+            fraction = statistics.median(bound / took for bound, took in zip(times["memory bound"], own, strict=True))
             wrong = ulps.get((name, loss, case.dtype), (None, None))
             what = (case.op, case.dtype, size_of(case.shape), name, versions[name])
-            rows.append(Row(*what, statistics.median(own), min(own), share, *wrong))
-            print(f"{case}: {name} {rows[-1].ms_median:.3f} ms, share {share:.0%}, ulp {wrong[0]}, {wrong[1]}")
+            rows.append(Row(*what, statistics.median(own), min(own), fraction, *wrong))
+            print(f"{case}: {name} {rows[-1].ms_median:.3f} ms, bandwidth {fraction:.0%}, ulp {wrong[0]}, {wrong[1]}")
         with path.open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([Row._fields, *rows])
     return rows

@@ -1,4 +1,4 @@
-// Correct rounding of a batch of results in a narrow format, and the kernels' own bounds.
+// Correct rounding of a batch of results in float32, float16 or bfloat16, and the kernels' own error bounds.
 //
 // Every result is held against the oracle; what lies within the oracle's bound (plus `margin` of the value) of a
 // midpoint, and whatever differs, is decided by MPFR.
@@ -94,7 +94,7 @@ class CorrectlyRounded {
  private:
   struct Verdict {
     std::uint64_t unresolved;  // MPFR must decide, or the result is wrong
-    std::uint64_t undecided;   // the quick estimate left it open
+    std::uint64_t undecided;   // the fast path left it undecided
     double ratio;              // |estimate - truth| / bound of the estimate
   };
 
@@ -110,13 +110,13 @@ class CorrectlyRounded {
                            : INFINITY};
   }
 
-  // The estimate of the full tail.
+  // The estimate of the accurate path.
   Verdict accurate_path(double x, Truth t, double got, kernel_bound::Estimate e) const {
     const bool undecided = kernel_bound::rounding_test<KernelFormat<Format>>(e).undecided;
     return verdict(x, t, got, e.value, e.size * kernel_bound::accurate_path_error, undecided);
   }
 
-  // That of the quick tail, decided as the kernel does: by the value alone where its terms do not cancel (`plain`).
+  // The estimate of the fast path, tested as the kernel does: by the value alone where its terms do not cancel (`plain`).
   Verdict fast_path(double x, Truth t, double got, kernel_bound::Estimate e, bool plain, double divisor) const {
     const bool undecided =
         plain
@@ -175,10 +175,10 @@ class CorrectlyRounded {
         both(2, hessian(b.tails[i].sigmoid), true, 1,
              [](const kernel_bound::SoftplusSigmoid& t, auto) { return kernel_bound::hessian<Kernel>(t); });
     }
-    for (int f = 0; f < (with_hessian ? 3 : 2); ++f) settle(static_cast<Function>(f), b, got[f], verdicts[f]);
+    for (int f = 0; f < (with_hessian ? 3 : 2); ++f) judge(static_cast<Function>(f), b, got[f], verdicts[f]);
   }
 
-  void settle(Function f, const Batch<Format>& b, const double* got, const Verdict* verdicts) {
+  void judge(Function f, const Batch<Format>& b, const double* got, const Verdict* verdicts) {
     static const char* const names[] = {"loss", "gradient", "hessian"};
     const std::string name = names[static_cast<int>(f)];
     std::uint64_t unresolved = 0, undecided = 0;

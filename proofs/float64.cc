@@ -44,7 +44,7 @@ class Checker {
   struct Error {
     double ulp, less;                // |got - truth| in ulp, and the same less the soft gradient's allowance
     std::uint64_t unresolved, sign;  // not 0: the oracle cannot say; the sign is wrong
-    std::uint64_t subnormal;         // the truth is below 2^-1019: its low part has no room
+    std::uint64_t subnormal;         // the truth is below 2^-1019: its low part underflows
   };
 
   // `unit`: 2^scale, by which truth and terms are multiplied.

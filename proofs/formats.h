@@ -1,4 +1,4 @@
-// The narrow formats as the proofs see them: decoded by their definition.
+// float32, float16 and bfloat16 as the proofs see them: decoded by their definition.
 #pragma once
 
 #include <cmath>

@@ -36,9 +36,9 @@ double size_below(double most, Random& random) {
 
 void exponential(Random& random, Report& report) {
   const double x = size_below(760, random);
-  const bool lift = x > 700;
-  const DoubleDouble truth = value(Elementary::exp, {-x, 0}, lift ? 128 : 0);
-  const kernel::DoubleDouble got = kernel::exp(-x, lift ? 128 : 0);
+  const bool biased = x > 700;
+  const DoubleDouble truth = value(Elementary::exp, {-x, 0}, biased ? 128 : 0);
+  const kernel::DoubleDouble got = kernel::exp(-x, biased ? 128 : 0);
   const double unit = as<double>(bits(truth.hi) & 0x7ff0000000000000) * 0x1p-52;
   report.largest("exp", relative(got, truth), text("t=%a", -x));
   report.largest("exp-hi", std::fabs((got.hi - truth.hi) - truth.lo) / unit, text("t=%a", -x));

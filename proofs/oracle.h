@@ -45,7 +45,7 @@ struct Tails {
   DoubleDouble softplus, sigmoid;
 };
 
-// From `negligible` on both are below 2^-184. What they are added to, and every midpoint of a narrow format, is a
+// From `negligible` on both are below 2^-184. What they are added to, and every midpoint of these formats, is a
 // multiple of 2^-165 there (such an |x| is one of 2^-16, a label one of 2^-149), so any positive number this small
 // decides alike.
 constexpr double negligible = 128;

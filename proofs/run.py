@@ -75,8 +75,8 @@ def commands(claim: Claim, options: argparse.Namespace, arm: Path | None) -> lis
     """Every part of a claim: the inputs are dealt out to as many programs as run at a time."""
 
     def parts(program: str, isas: list[str]) -> list[list[str | Path]]:
-        shares = [[str(part), str(options.jobs), str(options.sample)] for part in range(options.jobs)]
-        return [[options.build / program, *share, *isas] for share in shares]
+        parts = [[str(part), str(options.jobs), str(options.sample)] for part in range(options.jobs)]
+        return [[options.build / program, *part, *isas] for part in parts]
 
     if "{isa}" in claim.program:
         return [part for isa in options.isa for part in parts(claim.program.format(isa=isa), [isa])]

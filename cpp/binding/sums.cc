@@ -141,7 +141,7 @@ void add_rows(Histogram& to, nb::handle logits, nb::handle labels, nb::handle we
   const void *x = contiguous_data(as_array(logits), n, {Type::f32, Type::f64}),
              *z = contiguous_data(as_array(labels), n, {Type::boolean, Type::f64});
   const auto* w = weights.is_none() ? nullptr : data_of<double>(weights, n, Type::f64);
-  const bool hard = type_of(as_array(labels)) == Type::boolean, narrow = type_of(as_array(logits)) == Type::f32;
+  const bool hard = type_of(as_array(labels)) == Type::boolean, float32 = type_of(as_array(logits)) == Type::f32;
   const nb::gil_scoped_release released;
   const auto run = [&](const auto* floats) {
     if (hard)
@@ -149,7 +149,7 @@ void add_rows(Histogram& to, nb::handle logits, nb::handle labels, nb::handle we
     else
       to.add(floats, static_cast<const double*>(z), w, static_cast<std::size_t>(n));
   };
-  narrow ? run(static_cast<const float*>(x)) : run(static_cast<const double*>(x));
+  float32 ? run(static_cast<const float*>(x)) : run(static_cast<const double*>(x));
 }
 
 nb::tuple sums_of(Histogram::Sums sums) {

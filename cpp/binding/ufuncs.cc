@@ -1,4 +1,4 @@
-// The NumPy ufuncs: an index of what is registered, and the way of their operands into a task. No arithmetic.
+// The NumPy ufuncs: an index of what is registered, and how a task is filled from their operands. No arithmetic.
 
 #include <cstring>
 #include <new>

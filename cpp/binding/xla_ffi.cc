@@ -1,4 +1,4 @@
-// XLA's buffers -> pointers: the way of a call's operands into a task. No arithmetic.
+// XLA's buffers -> pointers: fills a task from the operands of an XLA custom call. No arithmetic.
 
 #include "xla_ffi.h"
 
@@ -110,11 +110,11 @@ void softmax(const Call& call) {
   task.logits = matrix(logits, task.classes);
   task.labels = matrix(labels, task.sparse ? 1 : task.classes);
   const std::size_t rows = n / task.classes;
-  std::vector<std::int64_t> wide;
-  if (task.sparse && task.labels_type == Type::i32) {  // JAX has no wider integers unless it is told so
-    const auto* narrow = static_cast<const std::int32_t*>(labels.data);
-    wide.assign(narrow, narrow + rows);
-    task.labels = {reinterpret_cast<char*>(wide.data()), sizeof(std::int64_t), 0};
+  std::vector<std::int64_t> indices;
+  if (task.sparse && task.labels_type == Type::i32) {  // JAX has no int64 unless jax_enable_x64 is set
+    const auto* int32_labels = static_cast<const std::int32_t*>(labels.data);
+    indices.assign(int32_labels, int32_labels + rows);
+    task.labels = {reinterpret_cast<char*>(indices.data()), sizeof(std::int64_t), 0};
   } else if (task.sparse && task.labels_type != Type::i64) {
     throw std::invalid_argument("logitloss: class indices must be int32 or int64");
   }

@@ -38,7 +38,7 @@ LOGITLOSS_INLINE Reduced nearest_multiple_of_ln2(double t) {
 }
 
 LOGITLOSS_INLINE double power_of_two(Reduced n,
-                                     uint64_t exponent_bias) {  // 2^(k + lift), which must be a normal number
+                                     uint64_t exponent_bias) {  // 2^(k + exponent_bias), which must be a normal number
   return bit_cast<double>(((bit_cast<uint64_t>(n.k_bits) + exponent_bias) << 52) + bit_cast<uint64_t>(1.0));
 }
 

@@ -6,7 +6,7 @@
 //
 // The rounding tests follow Ziv's strategy (Fast evaluation of elementary mathematical functions with correctly rounded
 // last bit, 1991): if both ends of an interval that holds the true value round to the same number, that is the result;
-// if not, the rounding is undecided and a more accurate method must settle it.
+// if not, the rounding is undecided and a more accurate method must decide it.
 #pragma once
 
 #include "vectors.h"

@@ -71,7 +71,7 @@ def softplus(xp: Any, x: Any) -> Any:
 
 
 def softmax_parts(xp: Any, x: Any, first: Any = None) -> tuple[Any, Any, Any, Any]:
-    """What the formulas of a row share: d and e of each class, R, and which classes lead.
+    """What the formulas of a row have in common: d and e of each class, R, and which classes have the maximum.
 
     R is the sum over the others, so that none of its digits are lost where one class leads alone. A row of two infinite
     logits or without classes makes nan. Where these operations are themselves differentiated, ``first`` is the largest

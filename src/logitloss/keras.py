@@ -19,7 +19,7 @@ from keras.src.backend import set_keras_mask  # how a loss tells its base class 
 from ._checks import softmax_shapes
 from ._dispatch import adapter
 
-_CLASSES = {"bfloat16": 2**8 + 1, "float16": 2**11 + 1}  # whose indices a narrow dtype holds
+_CLASSES = {"bfloat16": 2**8 + 1, "float16": 2**11 + 1}  # classes whose indices the dtype represents exactly
 
 _registered = keras.saving.register_keras_serializable(package="logitloss")
 

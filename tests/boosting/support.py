@@ -4,14 +4,14 @@ from logitloss.boosting import CatBoostLoss, LightGBMLoss
 
 
 def derivatives(loss, labels, margins, weight=None):
-    """Gradient and hessian by the names and signs of the host."""
+    """Gradient and hessian by the names and signs of the library."""
     if isinstance(loss, CatBoostLoss):
         return -loss.calc_ders_range(margins, labels, weight).T
     return loss.sklearn_objective(labels, margins, weight)
 
 
 def mean(loss, labels, margins, weight=None):
-    """The metric by the names of the host."""
+    """The metric by the names of the library."""
     if isinstance(loss, CatBoostLoss):
         return loss.get_final_error(*loss.evaluate((margins,), labels, weight))
     if isinstance(loss, LightGBMLoss):

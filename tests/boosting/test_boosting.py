@@ -1,4 +1,4 @@
-"""Objectives and metrics for boosting: derivatives and means against the definition, and the forms of the hosts."""
+"""Objectives and metrics for boosting: derivatives and means against the definition, and the forms of the libraries."""
 
 import doctest
 import inspect
@@ -27,14 +27,14 @@ LOSSES = [XGBoostLoss, LightGBMLoss, CatBoostLoss]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("host", LOSSES)
-def test_without_weights_the_derivatives_are_the_librarys(host, dtype):
+@pytest.mark.parametrize("library", LOSSES)
+def test_without_weights_the_derivatives_are_the_librarys(library, dtype):
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(size=1000) * 20, [0, 17, -17, 87, 744, inf, -inf, nan, 1e-30]]).astype(dtype)
     for z in ((x > 0) * 1.0, rng.random(x.size), rng.random(x.size).astype(np.float32), np.full(x.size, 0.5)):
         want = logitloss.sigmoid_cross_entropy_grad_and_hess(labels=z, logits=x)
         for weight in (None, np.ones(x.size, np.float32)):
-            for one, other in zip(derivatives(host(), z, x, weight), want, strict=True):
+            for one, other in zip(derivatives(library(), z, x, weight), want, strict=True):
                 np.testing.assert_array_equal(one, other)
                 assert one.dtype == dtype
 
@@ -64,56 +64,58 @@ def test_weighted_derivatives_of_soft_labels():
         assert abs(oracle.ulps(hessian[i], (w_ * z_ + 1 - z_) * p * (1 - p), np.dtype(float))) <= 4
 
 
-@pytest.mark.parametrize("host", LOSSES)
-def test_pos_weight_zero(host):
-    for derivative in derivatives(host(0), np.array([1, 1, 0.5]), np.array([-3.0, inf, 0.0])):
+@pytest.mark.parametrize("library", LOSSES)
+def test_pos_weight_zero(library):
+    for derivative in derivatives(library(0), np.array([1, 1, 0.5]), np.array([-3.0, inf, 0.0])):
         np.testing.assert_array_equal(derivative[:2], 0)
         assert derivative[2] > 0
 
 
-@pytest.mark.parametrize("host", LOSSES)
+@pytest.mark.parametrize("library", LOSSES)
 @pytest.mark.parametrize("label", [nan, NOT_COUNTED])
 @pytest.mark.parametrize("margin", [0.3, 1e30, inf, -inf, nan])
-def test_a_label_that_is_not_counted(host, label, margin):
+def test_a_label_that_is_not_counted(library, label, margin):
     labels, margins, weight = np.float32([label, 1, 0]), np.array([margin, 2, 17]), np.array([5, 1, 2])
-    for derivative in derivatives(host(3), labels, margins, weight):
-        assert bits(np.float64(abs(derivative[0]) if host is CatBoostLoss else derivative[0])) == 0
+    for derivative in derivatives(library(3), labels, margins, weight):
+        assert bits(np.float64(abs(derivative[0]) if library is CatBoostLoss else derivative[0])) == 0
         assert (derivative[1:] != 0).all()
-    assert mean(host(3), labels, margins, weight) == mean(host(3), labels[1:], margins[1:], weight[1:])
-    assert math.isnan(mean(host(3), labels[:1], margins[:1]))
+    assert mean(library(3), labels, margins, weight) == mean(library(3), labels[1:], margins[1:], weight[1:])
+    assert math.isnan(mean(library(3), labels[:1], margins[:1]))
 
 
-@pytest.mark.parametrize("host", LOSSES)
-def test_a_sample_without_weight(host):
+@pytest.mark.parametrize("library", LOSSES)
+def test_a_sample_without_weight(library):
     labels, margins, weight = np.array([0, 1, 0]), np.array([inf, 2, nan]), np.float32([0, 1, 0])
-    for derivative in derivatives(host(), labels, margins, weight):
+    for derivative in derivatives(library(), labels, margins, weight):
         np.testing.assert_array_equal(derivative[[0, 2]], 0)
-    assert mean(host(), labels, margins, weight) == logitloss.sigmoid_cross_entropy_with_logits(labels=1.0, logits=2.0)
-    assert math.isnan(mean(host(), labels, margins, np.zeros(3)))
+    assert mean(library(), labels, margins, weight) == logitloss.sigmoid_cross_entropy_with_logits(
+        labels=1.0, logits=2.0
+    )
+    assert math.isnan(mean(library(), labels, margins, np.zeros(3)))
 
 
 # --- metrics ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("host", LOSSES)
+@pytest.mark.parametrize("library", LOSSES)
 @pytest.mark.parametrize(("x", "z", "loss"), [row[:3] for row in EDGES if 0 <= row[1] <= 1])
-def test_edges(host, x, z, loss):
-    np.testing.assert_equal(mean(host(), np.array([z]), np.float32([x])), math.log(2) if loss is LN2 else loss)
+def test_edges(library, x, z, loss):
+    np.testing.assert_equal(mean(library(), np.array([z]), np.float32([x])), math.log(2) if loss is LN2 else loss)
 
 
-@pytest.mark.parametrize("host", LOSSES)
-def test_the_mean_is_exact_and_divided_by_the_weights(host):
+@pytest.mark.parametrize("library", LOSSES)
+def test_the_mean_is_exact_and_divided_by_the_weights(library):
     rng = np.random.default_rng(3)
     x, z = rng.normal(size=1000).astype(np.float32) * 10, rng.integers(2, size=1000)
-    assert mean(host(), z, np.float32([17] * 1000), None) > 0
+    assert mean(library(), z, np.float32([17] * 1000), None) > 0
     x64 = x.astype(np.float64)
-    assert mean(host(), z, x) == pytest.approx(
+    assert mean(library(), z, x) == pytest.approx(
         logitloss.sigmoid_cross_entropy_total(labels=z, logits=x64).mean(), rel=2**-52
     )
     weight = rng.random(1000)
     losses = logitloss.weighted_cross_entropy_with_logits(labels=z, logits=x64, pos_weight=3)
-    assert mean(host(3), z, x, weight) == math.fsum(losses * weight) / math.fsum(weight)
-    assert mean(host(3), z[::-1], x[::-1], weight[::-1]) == mean(host(3), z, x, weight)
+    assert mean(library(3), z, x, weight) == math.fsum(losses * weight) / math.fsum(weight)
+    assert mean(library(3), z[::-1], x[::-1], weight[::-1]) == mean(library(3), z, x, weight)
 
 
 # --- forms -----------------------------------------------------------------------------------------------------------
@@ -137,48 +139,48 @@ def test_matrices_of_labels():
         assert XGBoostLoss(columns).sigmoid_cross_entropy(labels, x, s) == want
 
 
-@pytest.mark.parametrize("host", [XGBoostLoss, LightGBMLoss])
+@pytest.mark.parametrize("library", [XGBoostLoss, LightGBMLoss])
 @pytest.mark.parametrize("weight", [None, np.float32([]), np.float32([1, 2])])
-def test_native_forms(host, weight):
+def test_native_forms(library, weight):
     data = SimpleNamespace(get_label=lambda: np.float32([0, 1]), get_weight=lambda: weight)
     x = np.float32([3, -2])
-    got, want = host(2).objective(x, data), host(2).sklearn_objective(data.get_label(), x, weight)
+    got, want = library(2).objective(x, data), library(2).sklearn_objective(data.get_label(), x, weight)
     np.testing.assert_array_equal(got, want)
-    name, value, *direction = host(2).metric(x, data)
-    assert (name, value) == ("sigmoid_cross_entropy", mean(host(2), data.get_label(), x, weight))
-    assert direction == ([False] if host is LightGBMLoss else [])
+    name, value, *direction = library(2).metric(x, data)
+    assert (name, value) == ("sigmoid_cross_entropy", mean(library(2), data.get_label(), x, weight))
+    assert direction == ([False] if library is LightGBMLoss else [])
 
 
 def test_what_the_hosts_look_for():
     """XGBoost asks for the name of the third parameter, LightGBM for their number; scikit-learn pickles and copies."""
-    for host in (XGBoostLoss, LightGBMLoss):
+    for library in (XGBoostLoss, LightGBMLoss):
         names = ["y_true", "y_pred", "sample_weight"]
-        assert list(inspect.signature(host().sklearn_objective).parameters) == names
-        again = pickle.loads(pickle.dumps(host(3).sklearn_objective))
-        np.testing.assert_array_equal(again([1], [2.0]), host(3).sklearn_objective([1], [2.0]))
+        assert list(inspect.signature(library().sklearn_objective).parameters) == names
+        again = pickle.loads(pickle.dumps(library(3).sklearn_objective))
+        np.testing.assert_array_equal(again([1], [2.0]), library(3).sklearn_objective([1], [2.0]))
     assert list(inspect.signature(LightGBMLoss().sklearn_metric).parameters) == names
     assert CatBoostLoss().is_max_optimal() is False
 
 
-@pytest.mark.parametrize("host", LOSSES)
+@pytest.mark.parametrize("library", LOSSES)
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda host: host(-1), "pos_weight must be finite and not negative, got -1. Pass 1 for no weight."),
-        (lambda host: host([1, inf]), "pos_weight must be finite and not negative, got [1, inf]. "),
-        (lambda host: host(nan), "pos_weight must be finite and not negative, got nan. "),
-        (lambda host: derivatives(host(), np.array([0, 2]), np.zeros(2)), "labels must be from 0 to 1, or nan or -9 if not counted, got 2. Map the classes to 0 and 1."),
-        (lambda host: mean(host(), np.array([-1, 1]), np.zeros(2)), "labels must be from 0 to 1, or nan or -9 if not counted, got -1. "),
-        (lambda host: derivatives(host(), np.zeros(3), np.zeros((3, 2))), "labels must be one for each margin, got (3,) for margins of shape (3, 2). Give each column of labels an output, or each output a column."),
-        (lambda host: derivatives(host(), np.zeros(4), np.zeros(4), np.ones(3)), "sample_weight must be one for each row, got (3,) for margins of shape (4,). Weigh columns by pos_weight, or train a model for each."),
-        (lambda host: mean(host(), np.zeros(4), np.zeros(4), np.ones((4, 2))), "sample_weight must be one for each row, got (4, 2) for margins of shape (4,). "),
-        (lambda host: derivatives(host([[2], [3]]), np.zeros(2), np.zeros(2)), "pos_weight must broadcast to the shape of logits without enlarging it, got (2, 1) for logits of shape (2,). "),
-        (lambda host: derivatives(host([2, 3]), np.zeros((4, 1)), np.zeros((4, 1))), "pos_weight must broadcast to the shape of logits without enlarging it, got (2,) for logits of shape (4, 1). "),
+        (lambda library: library(-1), "pos_weight must be finite and not negative, got -1. Pass 1 for no weight."),
+        (lambda library: library([1, inf]), "pos_weight must be finite and not negative, got [1, inf]. "),
+        (lambda library: library(nan), "pos_weight must be finite and not negative, got nan. "),
+        (lambda library: derivatives(library(), np.array([0, 2]), np.zeros(2)), "labels must be from 0 to 1, or nan or -9 if not counted, got 2. Map the classes to 0 and 1."),
+        (lambda library: mean(library(), np.array([-1, 1]), np.zeros(2)), "labels must be from 0 to 1, or nan or -9 if not counted, got -1. "),
+        (lambda library: derivatives(library(), np.zeros(3), np.zeros((3, 2))), "labels must be one for each margin, got (3,) for margins of shape (3, 2). Give each column of labels an output, or each output a column."),
+        (lambda library: derivatives(library(), np.zeros(4), np.zeros(4), np.ones(3)), "sample_weight must be one for each row, got (3,) for margins of shape (4,). Weigh columns by pos_weight, or train a model for each."),
+        (lambda library: mean(library(), np.zeros(4), np.zeros(4), np.ones((4, 2))), "sample_weight must be one for each row, got (4, 2) for margins of shape (4,). "),
+        (lambda library: derivatives(library([[2], [3]]), np.zeros(2), np.zeros(2)), "pos_weight must broadcast to the shape of logits without enlarging it, got (2, 1) for logits of shape (2,). "),
+        (lambda library: derivatives(library([2, 3]), np.zeros((4, 1)), np.zeros((4, 1))), "pos_weight must broadcast to the shape of logits without enlarging it, got (2,) for logits of shape (4, 1). "),
     ],
 )  # fmt: skip
-def test_bad_input(host, call, text):
+def test_bad_input(library, call, text):
     with pytest.raises(ValueError, match=re.escape(text)):
-        call(host)
+        call(library)
 
 
 def test_docstrings():

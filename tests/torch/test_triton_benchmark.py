@@ -44,27 +44,29 @@ def test_everything_but_the_time(counted_as_gpu, tmp_path):
     with path.open() as file:
         lines = list(csv.reader(file))
     assert lines == [list(gpu.Row._fields), *(["" if v is None else str(v) for v in row] for row in rows)]
-    names = {row.contender for row in rows}
-    assert names >= {"limit", "logitloss", "torch eager", "torch.compile"}
+    names = {row.implementation for row in rows}
+    assert names >= {"memory bound", "logitloss", "torch eager", "torch.compile"}
     for row in rows:
-        if row.contender == "logitloss" and row.dtype == "float32":
+        if row.implementation == "logitloss" and row.dtype == "float32":
             assert row.ulp_loss <= 0.501 >= row.ulp_gradient
-        elif row.contender.startswith("torch"):
+        elif row.implementation.startswith("torch"):
             assert row.ulp_loss > 100 < row.ulp_gradient
     # float32 logits and labels are read, losses written: half as much again as a copy moves
     first = [row for row in rows if row[:3] == ("forward", "float32", "3000")]
-    assert [(row.contender, row.ms_best) for row in first] == [
-        *(("limit", 1.5), ("logitloss", 2), ("torch eager", 3), ("torch.compile", 4))
+    assert [(row.implementation, row.ms_best) for row in first] == [
+        *(("memory bound", 1.5), ("logitloss", 2), ("torch eager", 3), ("torch.compile", 4))
     ]
-    assert first[0].share == 1
-    assert first[1].share == pytest.approx(1.5 * 9 / 10)  # of five rounds the third: the copy's is 9 ms, logitloss's 10
+    assert first[0].bandwidth_fraction == 1
+    assert first[1].bandwidth_fraction == pytest.approx(
+        1.5 * 9 / 10
+    )  # of five rounds the third: the copy's is 9 ms, logitloss's 10
 
 
 def test_the_fewest_bytes():
     moved = {}
     for case in SMALL:
         loss = "softmax" if case.labels == "class" else "sigmoid"
-        moved[case[:2]] = gpu.measure(case, loss, [], DEVICE, lambda run: 1.0)["limit"][0]
+        moved[case[:2]] = gpu.measure(case, loss, [], DEVICE, lambda run: 1.0)["memory bound"][0]
     assert moved["mean_and_grad", "float32"] == moved["forward", "float32"] == moved["forward", "bfloat16"] == 3 / 2
     logits, losses, labels = 20 * 37 * 4, 20 * 4, 20 * 8
     assert moved["sparse_forward", "float32"] == (logits + labels + losses) / (2 * logits)
@@ -73,8 +75,11 @@ def test_the_fewest_bytes():
 
 def test_what_is_wrong_is_not_timed(monkeypatch, capsys):
     wrong = gpu.Contender("wrong", "1", gpu.SimpleNamespace(cross_entropy=lambda x, y, reduction: x.exp().sum(1)))
-    rivals = [*gpu.contenders()[:1], wrong]
-    assert list(gpu.measure(SMALL[-2], "softmax", rivals, DEVICE, lambda run: 1.0)) == ["limit", "logitloss"]
+    implementations = [*gpu.candidates()[:1], wrong]
+    assert list(gpu.measure(SMALL[-2], "softmax", implementations, DEVICE, lambda run: 1.0)) == [
+        "memory bound",
+        "logitloss",
+    ]
     assert "so it was not timed" in capsys.readouterr().err
     with pytest.raises(WrongResult, match="logitloss on sparse_forward"):
         gpu.measure(SMALL[-2], "softmax", [wrong._replace(name="logitloss")], DEVICE, lambda run: 1.0)

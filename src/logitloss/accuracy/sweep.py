@@ -56,7 +56,7 @@ def available_dtypes() -> tuple[str, ...]:
 def sweep(
     dtypes: Iterable[str] = (),
     points: int = 30_000,
-    progress: Callable[[str, float], None] = lambda what, share: None,
+    progress: Callable[[str, float], None] = lambda what, fraction: None,
     implementations: Iterable[peers.Implementation] = (),
 ) -> list[Row]:
     """Measure logitloss and every peer that is installed, over all zones.
@@ -69,7 +69,7 @@ def sweep(
         At most this many pairs of logit and label for each dtype and zone, the same in every run; a quarter as many
         logits for the softmax.
     progress : callable
-        Is told what is being done and the share of the work that is done.
+        Called with what is being measured and the fraction of the work that is done.
     implementations : iterable of Implementation
         What to measure; none means logitloss and all peers.
 

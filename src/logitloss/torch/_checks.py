@@ -154,14 +154,14 @@ def ignored_index(value: Any) -> int:
 
 
 def smoothing(value: Any) -> None:
-    """Refuse what is no share."""
+    """Refuse what is not a number from 0 to 1."""
     try:
-        share = 0 <= value <= 1
+        valid = 0 <= value <= 1
     except TypeError:
-        text = f"label_smoothing must be a number, got {value!r}. It is a share of each target."
+        text = f"label_smoothing must be a number, got {value!r}. It is a fraction of each target."
         raise TypeError(text) from None
-    if not share:
-        raise RuntimeError(f"label_smoothing must be from 0 to 1, got {value}. It is a share of each target.")
+    if not valid:
+        raise RuntimeError(f"label_smoothing must be from 0 to 1, got {value}. It is a fraction of each target.")
 
 
 def all_counted(y: Tensor, classes: int, ignore_index: int) -> bool:

@@ -100,29 +100,29 @@ def _sigmoid(
     total = tl.zeros((BLOCK,), tl.float64)
     first = tl.program_id(0).to(tl.int64) * BLOCK
     for start in range(first, n, tl.num_programs(0) * BLOCK):
-        place = start + tl.arange(0, BLOCK)
-        inside = place < n
-        x = tl.load(x_ptr + place, mask=inside, other=0).to(tl.float64)
-        z = tl.load(z_ptr + place, mask=inside, other=0).to(tl.float64)
+        offset = start + tl.arange(0, BLOCK)
+        inside = offset < n
+        x = tl.load(x_ptr + offset, mask=inside, other=0).to(tl.float64)
+        z = tl.load(z_ptr + offset, mask=inside, other=0).to(tl.float64)
         softplus, sigmoid = _tails(x)
         a = tl.where(x > 0, 1 - z, -z)
         if LOSS or SUM:
             loss = _rounded(tl.where(a == 0, 0.0, a * x) + softplus, x_ptr)
             if LOSS:
-                tl.store(loss_ptr + place, loss, mask=inside)
+                tl.store(loss_ptr + offset, loss, mask=inside)
             if SUM:
                 total += tl.where(inside, loss.to(tl.float64), 0.0)
         if GRAD:
             gradient = tl.where(x > 0, a - sigmoid, a + sigmoid) * scale
-            tl.store(grad_ptr + place, _rounded(gradient, x_ptr), mask=inside)
+            tl.store(grad_ptr + offset, _rounded(gradient, x_ptr), mask=inside)
     if SUM:
         tl.store(sums_ptr + tl.program_id(0), tl.sum(total))
 
 
 @triton.jit
-def _others(x, m, leaders):
-    """exp(x - m), and 0 for the leader, unless that is nan."""
-    return tl.where(leaders, tl.where(x == x, 0.0, x), _exp(x - m))
+def _others(x, m, is_max):
+    """exp(x - m), and 0 for the argmax, unless that is nan."""
+    return tl.where(is_max, tl.where(x == x, 0.0, x), _exp(x - m))
 
 
 @triton.jit(do_not_specialize=["divisor"])
@@ -130,37 +130,38 @@ def _sparse_softmax(x_ptr, y_ptr, loss_ptr, grad_ptr, classes, divisor, GRAD: tl
     row = tl.program_id(0).to(tl.int64)
     x_ptr += row * classes
     y = tl.load(y_ptr + row).to(tl.int64)
-    known = (y >= 0) & (y < classes)
-    x_y = tl.load(x_ptr + y, mask=known, other=float("nan")).to(tl.float64)
+    valid = (y >= 0) & (y < classes)
+    x_y = tl.load(x_ptr + y, mask=valid, other=float("nan")).to(tl.float64)
 
-    # One reading: the leader, and the sum R of exp(x - leader) over the others, told again as a new leader appears.
+    # Online softmax in one pass: the maximum, and the sum R of exp(x - maximum) over the other classes, rescaled when a
+    # new maximum appears.
     m = tl.full((), -float("inf"), tl.float64)
-    leader = tl.full((), 0, tl.int64)
-    rest = tl.full((), 0.0, tl.float64)
+    argmax = tl.full((), 0, tl.int64)
+    sum_others = tl.full((), 0.0, tl.float64)
     for start in range(0, classes, BLOCK):
         j = start + tl.arange(0, BLOCK).to(tl.int64)
         x = tl.load(x_ptr + j, mask=j < classes, other=-float("inf"))
-        top, place = tl.max(x, axis=0, return_indices=True)
+        top, offset = tl.max(x, axis=0, return_indices=True)
         x, top = x.to(tl.float64), top.to(tl.float64)
         if top > m:
-            rest = (rest + 1) * _exp(m - top)
-            m, leader = top, start + place.to(tl.int64)
-        rest += tl.sum(tl.where(j < classes, _others(x, m, j == leader), 0.0))
-    rest = tl.where(m > -float("inf"), rest, float("nan"))
+            sum_others = (sum_others + 1) * _exp(m - top)
+            m, argmax = top, start + offset.to(tl.int64)
+        sum_others += tl.sum(tl.where(j < classes, _others(x, m, j == argmax), 0.0))
+    sum_others = tl.where(m > -float("inf"), sum_others, float("nan"))
 
-    u = 1 + rest
-    log1p = tl.log(u) - ((u - 1) - rest) / u
-    tl.store(loss_ptr + row, _rounded(tl.where(y == leader, 0.0, m - x_y) + log1p, x_ptr))
+    u = 1 + sum_others
+    log1p = tl.log(u) - ((u - 1) - sum_others) / u
+    tl.store(loss_ptr + row, _rounded(tl.where(y == argmax, 0.0, m - x_y) + log1p, x_ptr))
     if GRAD:
         scale = 1.0 / divisor.to(tl.float64)
-        share = 1.0 / (1 + rest)
+        inverse_sum = 1.0 / (1 + sum_others)
         for start in range(0, classes, BLOCK):
             j = start + tl.arange(0, BLOCK).to(tl.int64)
             x = tl.load(x_ptr + j, mask=j < classes, other=0).to(tl.float64)
-            hit = tl.where(j == y, 1.0, 0.0) + tl.where(known, 0.0, float("nan"))
-            g = tl.where(j == leader, 1.0, _exp(x - m)) * share - hit
-            # A class that outweighs the rest has what the rest has: no digit is lost.
-            g = tl.where(j == leader, tl.where(rest < 1, (1 - hit) - rest * share, g), g)
+            hit = tl.where(j == y, 1.0, 0.0) + tl.where(valid, 0.0, float("nan"))
+            g = tl.where(j == argmax, 1.0, _exp(x - m)) * inverse_sum - hit
+            # The gradient of a dominant class is minus that of the others, which loses no digit.
+            g = tl.where(j == argmax, tl.where(sum_others < 1, (1 - hit) - sum_others * inverse_sum, g), g)
             tl.store(grad_ptr + row * classes + j, _rounded(g * scale, x_ptr), mask=j < classes)
 
 
@@ -173,7 +174,7 @@ def sigmoid(
     out: torch.Tensor | None = None,
     divisor: int = 1,
 ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
-    """Return losses, ``out`` and the sum of the losses in float64: of each what is asked.
+    """Return losses, ``out`` and the sum of the losses in float64: as far as they are wanted.
 
     ``out``, contiguous as the logits are, takes the gradient divided by ``divisor``.
     """
@@ -192,7 +193,7 @@ def sigmoid(
 def sparse_softmax(
     logits: torch.Tensor, labels: torch.Tensor, *, out: torch.Tensor | None = None, divisor: int = 1
 ) -> torch.Tensor:
-    """Return the loss of each row of contiguous logits; nan for a label that is no class.
+    """Return the loss of each row of contiguous logits; nan for a label outside the classes.
 
     ``out``, contiguous as the logits are, takes the gradient divided by ``divisor``.
     """
@@ -207,5 +208,5 @@ def sparse_softmax(
 
 
 def _bytes(labels: torch.Tensor) -> torch.Tensor:
-    """Bools as the bytes they are, which a kernel can load."""
+    """Return bools as bytes, which a kernel can load."""
     return labels.view(torch.uint8) if labels.dtype == torch.bool else labels

@@ -128,7 +128,7 @@ def cross_entropy(
     reduction : str
         "mean", "sum" or "none".
     label_smoothing : float
-        The share, from 0 to 1, of each target that is spread evenly over the classes.
+        The part of each target, from 0 to 1, that is spread evenly over the classes.
 
     Returns
     -------
@@ -221,7 +221,7 @@ def _of_indices(
 
 
 def _smoothed(z: Tensor, x: Tensor, weight: Tensor | None, label_smoothing: float) -> Tensor:
-    """Return the distributions with a share spread over the classes, each class times its weight."""
+    """Return the smoothed distributions, each class times its weight."""
     if weight is None and not label_smoothing:
         return z
     z, _, weight = compute_dtype(z, x, weight)
