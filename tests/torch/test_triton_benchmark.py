@@ -74,7 +74,7 @@ def test_the_fewest_bytes():
 
 
 def test_what_is_wrong_is_not_timed(monkeypatch, capsys):
-    wrong = gpu.Contender("wrong", "1", gpu.SimpleNamespace(cross_entropy=lambda x, y, reduction: x.exp().sum(1)))
+    wrong = gpu.Candidate("wrong", "1", gpu.SimpleNamespace(cross_entropy=lambda x, y, reduction: x.exp().sum(1)))
     implementations = [*gpu.candidates()[:1], wrong]
     assert list(gpu.measure(SMALL[-2], "softmax", implementations, DEVICE, lambda run: 1.0)) == [
         "memory bound",
