@@ -25,6 +25,7 @@ def without(error: ModuleNotFoundError) -> SystemExit:
 
 try:
     import typer
+    import typer.core
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 except ModuleNotFoundError as error:
@@ -63,7 +64,8 @@ class Command(typer.core.TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, and refuse such arguments as bad usage."""
         rest = super().parse_args(ctx, args)
-        for param in self.get_params(ctx):
+        params: list[Any] = self.get_params(ctx)
+        for param in params:
             value = ctx.params.get(param.name)
             for one in value if isinstance(value, (list, tuple)) else [value]:
                 if one == "":

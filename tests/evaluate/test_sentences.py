@@ -222,8 +222,8 @@ CASES = {
     ),
     "no_group_adds_surely": (
         lambda: worse_by_group(bad=4),
-        "No group surely adds to the mean loss: none of 2 loses more than all rows do by more than chance explains (95%, "
-        "with Holm's correction).",
+        "No group surely adds to the mean loss: of 2, none of 20 rows or more loses more than all rows do by more than "
+        "chance explains (95%, with Holm's correction).",
         worse_by_group,
     ),
     "groups_with_an_infinite_loss": (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from logitloss.evaluate.calibration import POINT_ROWS
+from logitloss.evaluate.calibration import POINT_ROWS, Decomposition, Points
 from logitloss.evaluate.display import figures
 from logitloss.evaluate.display.findings import LEVEL, MOST_VERDICTS, Findings
 from logitloss.evaluate.display.numbers import error, interval, nats, number, percent, signed
@@ -58,8 +58,9 @@ class Section:
 def calibration(found: Findings) -> Iterator[Section]:
     """The reliability diagram, and with it where the loss comes from."""
     if found.points:
-        yield _reliability(found)
-        yield _parts(found)
+        yield _reliability(found, found.points)
+    if found.parts:
+        yield _parts(found.overall.mean_loss, found.parts)
 
 
 def losses(found: Findings) -> Iterator[Section]:
@@ -150,8 +151,8 @@ def numbers(found: Findings) -> Section:
         ("base-rate loss", nats(score.base_loss)),
         ("skill", number(score.skill, ".4f")),
     ]
-    if found.parts:
-        brier, (low, high) = report.brier, report.auc
+    brier, (low, high) = report.brier, report.auc
+    if brier:
         rows += [
             ("mean label", percent(score.mean_label, 2)),
             ("mean prediction", percent(score.mean_probability, 2)),
@@ -184,8 +185,7 @@ def confusions(found: Findings) -> Iterator[Section]:
     yield Section("At thresholds", table=Table(caption, head, rows))
 
 
-def _reliability(found: Findings) -> Section:
-    drawn = found.points
+def _reliability(found: Findings, drawn: Points) -> Section:
     sentences = say("curve", found)
     caption = (
         "Logit axes: doubling the odds is the same distance everywhere. Below the diagonal, predictions are too high. "
@@ -204,8 +204,7 @@ def _reliability(found: Findings) -> Section:
     return Section("Is it calibrated?", sentences, drawing=Drawing(svg, caption, table), tall=True)
 
 
-def _parts(found: Findings) -> Section:
-    parts, loss = found.parts, found.overall.mean_loss
+def _parts(loss: float, parts: Decomposition) -> Section:
     digits = 4 - math.floor(math.log10(loss)) if 0 < loss < math.inf else 5
     lines = (
         ("uncertainty", parts.uncertainty, "of always predicting the mean label"),

@@ -47,13 +47,14 @@ def write_table(result: Report | Comparison, out: TextIO) -> None:
     table.add_row(*_all(result), *overall, style="bold")
     terminal = out.isatty()
     width = None if terminal else 10_000  # a file has no width to fit, and rich would assume 80 columns
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=width)
+    drawn = io.StringIO()
+    console = Console(file=drawn, force_terminal=terminal, width=width)
     console.print(table)
     if len(groups) > MOST_GROUPS:
         console.print(f"the first {MOST_GROUPS:,} of {len(groups):,} groups; the other formats have them all")
     for line in _confusions(result):
         console.print(line, highlight=False)
-    out.write(console.file.getvalue())  # at once, and not by rich, which ends the process if a reader has seen enough
+    out.write(drawn.getvalue())  # at once, and not by rich, which ends the process if a reader has seen enough
 
 
 def write_md(result: Report | Comparison, out: TextIO) -> None:

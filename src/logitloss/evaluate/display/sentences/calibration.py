@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from logitloss.evaluate.calibration import Points
 from logitloss.evaluate.display.findings import LEVEL, TOO_HIGH, TOO_LOW, WITHIN, Findings
 from logitloss.evaluate.display.numbers import error, nats, percents, signed
 from logitloss.evaluate.display.sentences.slot import slot
@@ -37,11 +38,11 @@ def predictions_right_on_average(found: Findings) -> str | None:
 @slot("curve")
 def points_off_the_diagonal(found: Findings) -> str | None:
     """There are points, some of whose intervals leave the prediction out."""
-    off = _off(found)
-    if not off:
+    points, off = found.points, _off(found)
+    if not points or not off:
         return None
     return (
-        f"At {off} of {_range(found)}, the observed share differs from the prediction by more than chance explains "
+        f"At {off} of {_range(points)}, the observed share differs from the prediction by more than chance explains "
         "(95% each)."
     )
 
@@ -49,9 +50,10 @@ def points_off_the_diagonal(found: Findings) -> str | None:
 @slot("curve")
 def all_points_on_the_diagonal(found: Findings) -> str | None:
     """There are points, and the interval of each holds the prediction."""
-    if _off(found) != 0:
+    points = found.points
+    if not points or _off(found) != 0:
         return None
-    return f"At each of {_range(found)}, the 95% interval of the observed share holds the prediction."
+    return f"At each of {_range(points)}, the 95% interval of the observed share holds the prediction."
 
 
 def _off(found: Findings) -> int | None:
@@ -62,9 +64,9 @@ def _off(found: Findings) -> int | None:
     return int((~((drawn.low <= drawn.predicted) & (drawn.predicted <= drawn.high))).sum())
 
 
-def _range(found: Findings) -> str:
-    least, most = percents(found.points.predicted[0], found.points.predicted[-1])
-    return f"{len(found.points.rows)} points, from predictions of {least} to {most}"
+def _range(points: Points) -> str:
+    least, most = percents(points.predicted[0], points.predicted[-1])
+    return f"{len(points.rows)} points, from predictions of {least} to {most}"
 
 
 @slot("recalibration")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from logitloss.evaluate.display.findings import TOO_HIGH, TOO_LOW, UNKNOWN, Findings
+from logitloss.evaluate.display.findings import ENOUGH_ROWS, TOO_HIGH, TOO_LOW, UNKNOWN, Findings
 from logitloss.evaluate.display.numbers import error, nats, percent
 from logitloss.evaluate.display.sentences.slot import count, group_name, slot
 
@@ -42,8 +42,8 @@ def no_group_adds_surely(found: Findings) -> str | None:
     if len(found.groups) < 2 or found.surely_worse or not math.isfinite(found.overall.mean_loss):
         return None
     return (
-        f"No group surely adds to the mean loss: none of {len(found.groups):,} loses more than all rows do by more "
-        "than chance explains (95%, with Holm's correction)."
+        f"No group surely adds to the mean loss: of {len(found.groups):,}, none of {ENOUGH_ROWS} rows or more loses "
+        "more than all rows do by more than chance explains (95%, with Holm's correction)."
     )
 
 
