@@ -375,10 +375,10 @@ def _group_bins(state: State, scores: Numbers) -> list[tuple[Bins, FineBins]]:
     if "group_bin" not in state.tables:
         return []
     fine, groups = state.tables["group_bin"], state.tables["group"]
-    coarse, (*own, index), table = Sums(fine.key_types, BIN), *fine.settled()
+    *own, index = fine.settled()[0]
     per_logit, reach = _core.coarse_bins
     wide = np.clip(index.to_numpy() // (GROUP_BINS[0] // per_logit), -reach - 1, reach)
-    coarse.put([*own, pa.array(wide)], table)
+    _, coarse = fine.regrouped([*own, pa.array(wide)])
 
     def by_group(sums: Sums) -> list[np.ndarray]:
         of = places(sums.settled()[0][:-1], groups.settled()[0], len(sums), len(groups))

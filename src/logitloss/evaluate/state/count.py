@@ -111,6 +111,8 @@ def put(state: State, keys: dict[str, list], rows: int, columns_of: Callable[[sl
         codes.pop("group_bin", None)
     names = {name: columns_in(name, **state.kind) for name in codes}
     tables = {name: _core.SumTable(len(columns)) for name, columns in names.items()}
+    for name, (_, first) in codes.items():
+        tables[name].resize(len(first))
     for start in range(0, rows if tables else 0, CHUNK):
         chunk = slice(start, start + CHUNK)
         columns = columns_of(chunk)

@@ -47,19 +47,18 @@ class Sums:
         self._keys = [pa.array([], kind) for kind in self.key_types]
         self._table = _core.SumTable(len(self.columns))
         self._aside: list[tuple[Keys, _core.SumTable]] = []
+        self._shared = False  # whether others have the table, and it must not change
 
     def put(self, keys: Keys, table: _core.SumTable) -> None:
-        """Count in a table, which is not to change any more: row i has the i-th key."""
+        """Count in a table, which is not to change any more: row i has the i-th key, and keys are different."""
         self._aside.append((keys, table))
         if sum(len(one) for _, one in self._aside) > max(1 << 16, len(self._table)):
             self._settle()
 
     def merge(self, other: Sums) -> None:
         """Count in all that another has."""
-        keys, table = other.settled()
-        copy = _core.SumTable(len(self.columns))
-        copy.merge(table, np.arange(len(table), dtype=np.int32))
-        self.put(keys, copy)
+        self.put(*other.settled())
+        other._shared = True
 
     def settled(self) -> tuple[Keys, _core.SumTable]:
         """All keys, each once, and their sums."""
@@ -68,14 +67,17 @@ class Sums:
 
     def by(self, *parts: int) -> tuple[np.ndarray, Sums]:
         """The sums by some parts of the key, and for each key which of these it belongs to."""
-        keys, table = self.settled()
-        chosen = [keys[part] for part in parts]
-        numbers, first = dense(chosen, len(table))
-        less = Sums([self.key_types[part] for part in parts], self.columns)
-        less._keys = taken(chosen, first)
-        less._table.resize(len(first))
-        less._table.merge(table, numbers)
-        return numbers, less
+        return self.regrouped([self.settled()[0][part] for part in parts])
+
+    def regrouped(self, keys: Keys) -> tuple[np.ndarray, Sums]:
+        """The sums by other keys, one for each of ours, and for each of ours which of these it belongs to."""
+        table = self.settled()[1]
+        numbers, first = dense(keys, len(table))
+        other = Sums([key.type for key in keys], self.columns)
+        other._keys = taken(keys, first)
+        other._table.resize(len(first))
+        other._table.merge(table, numbers)
+        return numbers, other
 
     def numbers(self) -> dict[str, DoubleDouble]:
         """Each sum for all keys, in their order, with 106 bits; specials such as infinities are left out."""
@@ -86,13 +88,19 @@ class Sums:
         return len(self.settled()[1])
 
     def _settle(self) -> None:
+        if not len(self._table) and len(self._aside) == 1:
+            (self._keys, self._table), self._aside, self._shared = self._aside[0], [], True
         if not self._aside:
             return
         blocks = [(self._keys, self._table), *self._aside]
         columns = [pa.concat_arrays([keys[i] for keys, _ in blocks]) for i in range(len(self.key_types))]
         numbers, first = dense(columns, sum(len(table) for _, table in blocks))
-        start = len(self._table)  # its keys come first, and keep their numbers
-        for _, table in self._aside:
+        if self._shared:
+            self._table, self._shared, start = _core.SumTable(len(self.columns)), False, 0
+        else:
+            start = len(blocks.pop(0)[1])  # the keys that come first keep their numbers
+        self._table.resize(len(first))
+        for _, table in blocks:
             self._table.merge(table, numbers[start : start + len(table)])
             start += len(table)
         self._keys, self._aside = taken(columns, first), []
