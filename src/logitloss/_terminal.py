@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -59,7 +60,23 @@ class Commands(typer.core.TyperGroup):
 
 
 class Command(typer.core.TyperCommand):
-    """A command none of whose arguments is an empty text, which most often is a variable that is not set, or nan."""
+    """A command whose status 1 says that a gate did not pass, and nothing else.
+
+    None of its arguments is an empty text, which most often is a variable that is not set, or nan.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an exception that nobody foresaw is shown as Python does, and ends with 2."""
+        if sys.stdout is None:
+            typer.echo(f"logitloss {self.name}: standard output is closed; open it, or send it to /dev/null", err=True)
+            raise SystemExit(2)
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if isinstance(error, OSError) or hasattr(error, "exit_code"):  # which the caller expects
+                raise
+            traceback.print_exc()
+            raise SystemExit(2) from error
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, and refuse such arguments as bad usage."""

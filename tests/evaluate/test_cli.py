@@ -357,6 +357,25 @@ def test_a_closed_pipe_is_told_from_a_gate_that_did_not_pass(file):
     assert python(arguments_for(file, "csv", "--max-loss", "0.1")).returncode == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+def test_a_closed_output_is_told_from_a_gate_that_did_not_pass(file):
+    command = f"{shlex.quote(sys.executable)} -m logitloss.cli eval {shlex.quote(str(file))} -x x -y z >&-"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == "logitloss eval: standard output is closed; open it, or send it to /dev/null\n"
+
+
+def test_what_nobody_foresaw_is_told_from_a_gate_that_did_not_pass(run, file, monkeypatch):
+    def fail(*arguments, **options):
+        raise ZeroDivisionError("not foreseen")
+
+    monkeypatch.setattr(command, "score", fail)
+    code, out, err = run("eval", file, "-x", "x", "-y", "z")
+    assert (code, out) == (2, "")
+    assert err.startswith("Traceback")
+    assert err.endswith("ZeroDivisionError: not foreseen\n")
+
+
 @pytest.mark.parametrize("format", ["csv", "md"])
 def test_resumed_and_merged_runs_end_in_order(file, tmp_path, format):
     """Seen: an abort as Python ends, in a third of the runs, from Arrow's thread holding a file object of Python."""

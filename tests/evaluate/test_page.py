@@ -320,6 +320,23 @@ def test_the_page_of_a_comparison(tmp_path):
     assert float(everything[4].replace("−", "-")) == pytest.approx(result.overall.difference, rel=0.05)
 
 
+@pytest.mark.parametrize("options", [{}, {"by": ()}, {"weights": "w"}, {"classes": True}])
+def test_only_terms_that_are_shown_are_explained(options):
+    table = predictions()
+    if options.pop("classes", False):
+        lists = [[0.0, float(x)] for x in table["x"].to_numpy()]
+        table = table.set_column(0, "x", pa.array(lists)).set_column(
+            1, "z", pa.array(table["z"].to_numpy().astype(int))
+        )
+    text = page.whole(report_of(table, **options))
+    shown, explained = text[text.index("<body") : text.index("<dl>")], text[text.index("<dl>") :]
+    terms = re.findall(r"<dt>(.*?)</dt>", explained)
+    assert len(terms) >= 3
+    for term in terms:
+        for word in term.replace("base rate", "base-rate").split(", "):
+            assert word in shown, word
+
+
 def test_a_title_on_request(tmp_path, usual):
     plain, titled = (page.whole(usual[0], title) for title in (None, "Arrivals <2013>"))
     assert '<p class="title">Arrivals &lt;2013&gt;</p>' in titled
