@@ -235,7 +235,7 @@ class _Calibrated:
 
     @functools.cached_property
     def _fit(self) -> tuple[Estimate, Estimate]:
-        return _calibration().fit(self._score(), self.fine_bins, self.bins) if self._has_bins else (NONE, NONE)
+        return _calibration().fit(self.fine_bins, self.bins) if self._has_bins else (NONE, NONE)
 
     @property
     def _has_bins(self) -> bool:
