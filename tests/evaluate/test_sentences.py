@@ -13,8 +13,9 @@ from logitloss.evaluate.compare import compare
 
 pytest.importorskip("scipy")
 
-from logitloss.evaluate.display.findings import Findings
+from logitloss.evaluate.display.findings import WITHIN, Findings
 from logitloss.evaluate.display.sentences import SENTENCES, say
+from logitloss.evaluate.display.sentences.calibration import _off
 from logitloss.evaluate.results import Comparison
 
 INF = math.inf
@@ -199,7 +200,7 @@ CASES = {
     "recalibration_with_clusters": (
         lambda: by_day(50),
         "The best recalibration of these very rows saves 0.00... of 0.4... nats, and a part of that is chance: "
-        "independent rows would show 0.00... on average, rows that are alike most often more.",
+        "0.00... on average if predictions far apart err independently, most often more if they err together.",
         predictions,
     ),
     "nothing_to_gain": (
@@ -346,3 +347,31 @@ def test_two_probabilities_have_the_digits_that_tell_them_apart():
     text = said("better_than_the_base_rate", rows([1e-3, -1e-3], [1, 0]))
     assert "probability of 50.02% on average" in text
     assert "gives 50.00%" in text
+
+
+# --- the rates that sentences promise, in 2,000 draws of perfectly calibrated predictions -----------------------------
+
+
+def drawn(rng, weights, rows_=400, groups=5):
+    logits = rng.normal(-1, 1.5, rows_)
+    labels = rng.random(rows_) < 1 / (1 + np.exp(-logits))
+    weighing = {"w": rng.lognormal(0, 1.5, rows_)} if weights else {}
+    return Findings(rows(logits, labels, k=rng.integers(0, groups, rows_), **weighing))
+
+
+@pytest.mark.parametrize("weights", [False, True])
+def test_chance_makes_no_more_appear_than_is_said(weights):
+    """Points off the diagonal, groups too low or too high, groups that surely add: at most one in twenty."""
+    rng, draws = np.random.default_rng(0), 2000
+    points_off = points = groups_off = groups = any_worse = 0
+    for _ in range(draws):
+        one = drawn(rng, weights)
+        points_off += _off(one)
+        points += len(one.points.rows)
+        groups_off += sum(verdict != WITHIN for verdict in one.verdicts)
+        groups += len(one.verdicts)
+        any_worse += bool(one.surely_worse)
+    slack = 3 * math.sqrt(0.05 * 0.95 / draws)  # of the simulation
+    assert points_off / points < 0.05 + slack
+    assert groups_off / groups < 0.05 + slack
+    assert any_worse / draws < 0.05 + slack

@@ -55,10 +55,9 @@ _LABEL = 18  # characters of a group's key
 _TICKS = (0.5, 0.1, 0.9, 0.01, 0.99, 1e-4, 0.9999, 1e-6, 0.999999, 0.2, 0.8, 0.05, 0.95, 0.35, 0.65, 0.02, 0.98)
 
 
-def reliability(bins: Bins, *, clustered: bool = False) -> Figure:
+def reliability(bins: Bins) -> Figure:
     """Observed against predicted on logit axes, where equal factors of the odds are equally wide; below, the rows."""
     drawn = points(bins)
-    label = "observed, 95% interval" + (" if rows were independent" if clustered else "")
     x, y = _logit(drawn.predicted), special.logit(drawn.observed)
     low, high = x.min() - 0.3, x.max() + 0.3
     near = y[(y > low - 1.5) & (y < high + 1.5)]
@@ -71,7 +70,7 @@ def reliability(bins: Bins, *, clustered: bool = False) -> Figure:
         figure = Figure(figsize=(_WIDTH, 5.2), layout="constrained")
         axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         axes.plot([low, high], [low, high], **_DASHED, label="perfect calibration")
-        axes.errorbar(x, inside(drawn.observed), yerr=_whiskers(drawn, inside), **_DOT, label=label)
+        axes.errorbar(x, inside(drawn.observed), yerr=_whiskers(drawn, inside), **_DOT, label="observed, 95% interval")
         at = inside(bins.probability / bins.weight)
         there = (x.min() <= at) & (at <= x.max())
         best = inside(recalibrate(bins))

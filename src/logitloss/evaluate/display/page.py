@@ -46,7 +46,7 @@ def plot(report: Report) -> Figure:
         raise ValueError(
             "plot: logits that are lists, one for each class, have no reliability diagram; score each class"
         )
-    return figures.reliability(found.bins, clustered=found.clustered)
+    return figures.reliability(found.bins)
 
 
 def _of(result: Report | Comparison, *, part: bool) -> dict[str, Any]:

@@ -198,9 +198,7 @@ def _reliability(found: Findings, drawn: Points) -> Section:
         for predicted, observed, low, high, rows in zip(*columns, strict=True)
     ]
     table = Table(title, ("predicted", "observed", "95% interval", "rows"), rows)
-    svg = figures.svg(
-        figures.reliability(found.bins, clustered=found.clustered), title, " ".join([*sentences, caption])
-    )
+    svg = figures.svg(figures.reliability(found.bins), title, " ".join([*sentences, caption]))
     return Section("Is it calibrated?", sentences, drawing=Drawing(svg, caption, table), tall=True)
 
 

@@ -57,9 +57,9 @@ def all_points_on_the_diagonal(found: Findings) -> str | None:
 
 
 def _off(found: Findings) -> int | None:
-    """At how many points; None with one point, and with clusters, for whose rows the intervals are too narrow."""
+    """At how many points; None where there is one, which has no neighbour to differ from."""
     drawn = found.points
-    if drawn is None or len(drawn.rows) < 2 or found.clustered:
+    if drawn is None or len(drawn.rows) < 2:
         return None
     return int((~((drawn.low <= drawn.predicted) & (drawn.predicted <= drawn.high))).sum())
 
@@ -85,8 +85,8 @@ def recalibration_with_clusters(found: Findings) -> str | None:
         return None
     return (
         f"The best recalibration of these very rows saves {error(_above_noise(parts.miscalibration))} of "
-        f"{nats(found.overall.mean_loss)} nats, and a part of that is chance: independent rows would show "
-        f"{error(parts.chance)} on average, rows that are alike most often more."
+        f"{nats(found.overall.mean_loss)} nats, and a part of that is chance: {error(parts.chance)} on average if "
+        "predictions far apart err independently, most often more if they err together."
     )
 
 
@@ -94,7 +94,7 @@ def recalibration_with_clusters(found: Findings) -> str | None:
 def nothing_to_gain(found: Findings) -> str | None:
     """The miscalibration is no more than chance shows in one of twenty draws."""
     parts = found.parts
-    if not parts or found.clustered or not parts.miscalibration <= parts.chance_limit:
+    if not parts or found.clustered or parts.gain > 0:
         return None
     return (
         f"Recalibration has nothing sure to gain: the miscalibration is {error(_above_noise(parts.miscalibration))} "
@@ -107,10 +107,10 @@ def nothing_to_gain(found: Findings) -> str | None:
 def something_to_gain(found: Findings) -> str | None:
     """The miscalibration is above what chance shows."""
     parts = found.parts
-    if not parts or found.clustered or not parts.chance_limit < parts.miscalibration < math.inf:
+    if not parts or found.clustered or not 0 < parts.gain < math.inf:
         return None
     return (
-        f"Recalibration could gain about {error(parts.miscalibration - parts.chance)} of "
+        f"Recalibration could gain about {error(parts.gain)} of "
         f"{nats(found.overall.mean_loss)} nats: the miscalibration is {error(parts.miscalibration)}, that of perfectly "
         f"calibrated predictions {error(parts.chance)} on average."
     )
