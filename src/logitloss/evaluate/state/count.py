@@ -106,9 +106,10 @@ def keys_of(batch: Batch) -> dict[str, list]:
 
 def put(state: State, keys: dict[str, list], rows: int, columns_of: Callable[[slice], Columns]) -> None:
     """Count rows in the tables, by their keys in each; `columns_of` gives what is added for some of them."""
-    codes = {name: dense(columns, rows) for name, columns in keys.items()}
-    if len(codes.get("group", [(), ()])[1]) > MOST_GROUPS_WITH_BINS:
-        codes.pop("group_bin", None)
+    codes: dict[str, tuple[np.ndarray, pa.Array]] = {}
+    for name, columns in keys.items():  # groups come before their bins
+        if name != "group_bin" or len(codes["group"][1]) <= MOST_GROUPS_WITH_BINS:
+            codes[name] = dense(columns, rows)
     names = {name: columns_in(name, **state.kind) for name in codes}
     tables = {name: _core.SumTable(len(columns)) for name, columns in names.items()}
     for name, (_, first) in codes.items():

@@ -18,13 +18,17 @@ Keys = list[pa.Array]  # a column for each part of the key
 
 def dense(columns: Sequence[pa.Array], rows: int) -> tuple[np.ndarray, pa.Array]:
     """The number of each row's key, in the order in which keys first appear, and the first row of each."""
-    code = np.zeros(rows, np.int32)
-    for column in columns:
+    code, codes = np.zeros(rows, np.int32), 1
+    for i, column in enumerate(columns):
         part = column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode(null_encoding="encode")
         missing = len(part.dictionary)
         index = part.indices.fill_null(missing).to_numpy()
-        # Made dense after each column, or the product of the columns' sizes could overflow.
-        code = pa.array(code * np.int64(missing + 1) + index).dictionary_encode().indices.to_numpy()
+        if i:
+            # In the smallest type; made dense after each column, or the product of their sizes could overflow.
+            wide = np.int32 if codes * (missing + 1) < 1 << 31 else np.int64
+            index = code * wide(missing + 1) + index
+        numbers = pa.array(index).dictionary_encode()
+        code, codes = numbers.indices.to_numpy(), len(numbers.dictionary)
     return code, pa.array(np.flatnonzero(np.diff(np.maximum.accumulate(code), prepend=-1)))
 
 
