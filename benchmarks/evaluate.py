@@ -2,8 +2,8 @@
 
     python benchmarks/evaluate.py [--rows 100_000_000] [--rounds 3] [--folder .]
 
-The files are seeded, and hold the same float32 logits, bool labels, keys of 10^5 and 10^6 values: one as PyArrow writes it
-if not told otherwise (Snappy, dictionaries where they help), one without either, as suits random numbers. Every
+The files are seeded, and hold the same float32 logits, bool labels, keys of 10^5 and 10^6 values: one as PyArrow writes
+it if not told otherwise (Snappy, dictionaries where they help), one without either, as suits random numbers. Every
 implementation runs in a process of its own, in turn within each round; imports are not timed. A line for each says its
 best and median seconds, the median ratios of its time to those of the reading and of logitloss in the same round, the
 most memory it held, and how far its mean is from the truth: the exact mean of the losses of the same logits in
