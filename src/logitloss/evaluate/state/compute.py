@@ -62,9 +62,10 @@ class Moments:
         self.overflowed = table.specials(sums.columns.index(f"{loss}2"))[1] > 0
 
     def squares(self, about: DoubleDouble) -> DoubleDouble:
-        """The sums of w^2 (l - m)^2."""
+        """The sums of w^2 (l - m)^2; 0 where they are less than the rounding of each square can be."""
         rest = self.loss2 - about * self.weight2_loss * 2.0 + about * about * self.weight2
-        return DoubleDouble(np.maximum(rest.high, 0.0), np.where(rest.high > 0, rest.low, 0.0))
+        known = rest.high > 2.0**-51 * self.loss2.high
+        return DoubleDouble(np.where(known, rest.high, 0.0), np.where(known, rest.low, 0.0))
 
     def errors(self) -> Numbers:
         """Standard errors and degrees of freedom where rows are independent."""
@@ -90,7 +91,9 @@ class Clusters:
 
     def rest(self, column: str, mean: DoubleDouble) -> np.ndarray:
         """The sum of w (l - m) of each cluster; `mean` is that of each group."""
-        return (self.numbers[column] - mean[self.group_of] * self.weight).high
+        total = self.numbers[column]
+        rest = (total - mean[self.group_of] * self.weight).high
+        return np.where(np.abs(rest) > 2.0**-90 * np.abs(total.high), rest, 0.0)  # or rounding alone
 
     def added(self, *columns: np.ndarray) -> np.ndarray:
         """The sums of columns by group, exact but for a rounding at the end: free of the clusters' order."""
