@@ -51,12 +51,14 @@ class Sums:
         self._keys = [pa.array([], kind) for kind in self.key_types]
         self._table = _core.SumTable(len(self.columns))
         self._aside: list[tuple[Keys, _core.SumTable]] = []
+        self._rows_aside = 0
         self._shared = False  # whether others have the table, and it must not change
 
     def put(self, keys: Keys, table: _core.SumTable) -> None:
         """Count in a table, which is not to change any more: row i has the i-th key, and keys are different."""
         self._aside.append((keys, table))
-        if sum(len(one) for _, one in self._aside) > max(1 << 16, len(self._table)):
+        self._rows_aside += len(table)
+        if self._rows_aside > max(1 << 16, len(self._table)):
             self._settle()
 
     def merge(self, other: Sums) -> None:
@@ -92,6 +94,7 @@ class Sums:
         return len(self.settled()[1])
 
     def _settle(self) -> None:
+        self._rows_aside = 0
         if not len(self._table) and len(self._aside) == 1:
             (self._keys, self._table), self._aside, self._shared = self._aside[0], [], True
         if not self._aside:
