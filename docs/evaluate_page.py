@@ -28,7 +28,7 @@ BROWSERS = "chromium", "chromium-browser", "google-chrome"
 
 def report() -> Report:
     """The flights, as the page of the documentation scores them."""
-    flights = score(ROOT / "examples" / "flights.parquet", logits="logit", labels="late", by="carrier")
+    flights = score(ROOT / "examples" / "flights.parquet", logits="logit", labels="late", by="carrier", cluster="day")
     return replace(flights, sources=("examples/flights.parquet",))
 
 

@@ -82,6 +82,14 @@ def evaluate(
         _columns("--by", "-b", help="Group rows by COLUMN. Repeat it to group by combinations."),
     ] = None,
     weights: Annotated[str | None, _columns("--weights", "-w", help="Weight rows by COLUMN.")] = None,
+    cluster: Annotated[
+        str | None,
+        _columns(
+            "--cluster",
+            "-c",
+            help="Allow for rows with the same value in COLUMN (a user, a day, a document) to be alike.",
+        ),
+    ] = None,
     probabilities: Annotated[
         bool, _columns("--probabilities", metavar=None, help="Read --logits as probabilities.")
     ] = False,
@@ -140,7 +148,7 @@ def evaluate(
 
     Examples:
 
-    - `logitloss eval flights.parquet -x logit -y late -b carrier`
+    - `logitloss eval flights.parquet -x logit -y late -b carrier -c day`
 
     - `logitloss eval 'day=*/*.parquet' -x logit -y label --report report.html`
 
@@ -165,6 +173,7 @@ def evaluate(
             labels=labels,
             by=by or (),
             weights=weights,
+            cluster=cluster,
             skip_invalid=skip_invalid,
         )
         failures = gates.failures(result)

@@ -41,7 +41,7 @@ def test_the_page_prints_what_it_shows(tmp_path, monkeypatch):
             assert lines(printed.getvalue() + errors.getvalue()) == lines(output), code
             shown += 1
     assert codes == [0, 0, 1]
-    assert shown == 4
+    assert shown == 6
     assert (tmp_path / "report.html").stat().st_size > 50_000
 
 

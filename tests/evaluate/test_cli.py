@@ -88,7 +88,7 @@ def test_usage_errors(run, arguments):
 @pytest.mark.parametrize(
     "option",
     [
-        *("--logits", "--labels", "--by", "--weights", "--sql", "--compare"),
+        *("--logits", "--labels", "--by", "--weights", "--cluster", "--sql", "--compare"),
         *("--other-logits", "--report", "--title", "--state", "--dask", "FILE"),
     ],
 )
@@ -141,8 +141,9 @@ def two(tmp_path):
     return tmp_path / "two.parquet"
 
 
-def test_the_gate_for_two_models(run, two):
-    comparing = ["eval", two, "-y", "z", "-b", "k"]
+@pytest.mark.parametrize("clusters", [[], ["--cluster", "c"]])
+def test_the_gate_for_two_models(run, two, clusters):
+    comparing = ["eval", two, "-y", "z", "-b", "k", *clusters]
     assert run(*comparing, "-x", "same", "--other-logits", "x", "--no-worse-by", "0.05")[::2] == (0, "")
     assert run(*comparing, "-x", "same", "--other-logits", "x", "--no-worse-by", "0.05", "--per-group")[::2] == (0, "")
     code, out, err = run(*comparing, "-x", "worse", "--other-logits", "x", "--no-worse-by", "0.05")
@@ -157,7 +158,7 @@ def test_the_gate_for_two_models(run, two):
     assert code == 1
     assert "inconclusive" in err
     assert "(confidence 0.9999)" in err
-    assert "more rows" in err
+    assert f"more {'clusters' if clusters else 'rows'}" in err
 
 
 @pytest.mark.parametrize(
@@ -213,7 +214,7 @@ def examples():
 
 def test_the_examples_of_the_help_run(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    rows = {"logit": [0.5, -1.0], "label": [1, 0], "late": [1, 0], "carrier": ["a", "b"]}
+    rows = {"logit": [0.5, -1.0], "label": [1, 0], "late": [1, 0], "carrier": ["a", "b"], "day": [1, 2]}
     for place in ("flights.parquet", "new.parquet", "old.parquet", "day=1/a.parquet", "day=2/b.parquet"):
         (tmp_path / place).parent.mkdir(exist_ok=True)
         pa.parquet.write_table(pa.table(rows), tmp_path / place)

@@ -22,9 +22,10 @@ INF = math.inf
 
 
 def rows(logits, labels, **columns):
-    """The report of these rows; `k` are keys, `w` weights."""
-    by, weights = ("k" if "k" in columns else ()), ("w" if "w" in columns else None)
-    return score(pa.table({"x": logits, "z": labels} | columns), logits="x", labels="z", by=by, weights=weights)
+    """The report of these rows; `k` are keys, `w` weights, `c` clusters."""
+    named = {name: option for name, option in {"k": "by", "w": "weights", "c": "cluster"}.items() if name in columns}
+    options = {option: name for name, option in named.items()}
+    return score(pa.table({"x": logits, "z": labels} | columns), logits="x", labels="z", **options)
 
 
 def predictions(shift=0.0, scale=1.0, n=4000, by=None, **columns):
@@ -58,16 +59,8 @@ def skipping(bad):
     return score(table, logits="x", labels="z", skip_invalid=True)
 
 
-def by_day(days):
-    """Predictions with so many clusters."""
-    report = predictions()
-    sure = {
-        "clusters": days,
-        "effective_size": float(days),
-        "dof": days - 1.0,
-        "correction": 1.0 if days >= 20 else 1.1,
-    }
-    return replace(report, cluster="c", overall=replace(report.overall, **sure))
+def by_day(days, n=4000):
+    return predictions(n=n, c=np.arange(n) % days)
 
 
 def between(*logits):
@@ -75,14 +68,11 @@ def between(*logits):
     return replace(rows(logits, [0, 1, 1]), between=sum(0 <= one <= 1 for one in logits))
 
 
-def compared(mine, other, labels, clusters=0):
+def compared(mine, other, labels, **columns):
     """The comparison of two columns of logits."""
-    table = pa.table({"x": np.array(mine, float), "y": np.array(other, float), "z": labels})
-    result = compare(table, logits="x", other_logits="y", labels="z")
-    if not clusters:
-        return result
-    overall = replace(result.overall, clusters=clusters, effective_size=float(clusters), dof=clusters - 1.0)
-    return replace(result, cluster="c", overall=overall)
+    table = pa.table({"x": np.array(mine, float), "y": np.array(other, float), "z": labels} | columns)
+    options = {"cluster": "c"} if "c" in columns else {}
+    return compare(table, logits="x", other_logits="y", labels="z", **options)
 
 
 def sharper(scale):
@@ -90,7 +80,7 @@ def sharper(scale):
     r = np.random.default_rng(0)
     logits = r.normal(-1, 1.5, 4000)
     labels = r.random(4000) < 1 / (1 + np.exp(-logits))
-    return compared(logits * scale, logits, labels, clusters=50)
+    return compared(logits * scale, logits, labels, c=np.arange(4000) % 50)
 
 
 def by_row(mine, other):
@@ -98,7 +88,7 @@ def by_row(mine, other):
 
 
 INDEPENDENT = (
-    "Intervals take the rows to be independent. Where rows share a user, a day or a document, they are too narrow."
+    "Intervals take the rows to be independent. Where rows share a user, a day or a document, they are too narrow"
 )
 
 # For each sentence: data for which it is right, what it then says (... stands for anything), and data for which it
@@ -141,7 +131,7 @@ CASES = {
         "1 row, mean loss 0.6931 nats; how far chance moves the mean cannot be told.",
         lambda: rows([0.0, 2.0], [1, 0]),
     ),
-    "independent_rows": (predictions, INDEPENDENT, lambda: by_day(50)),
+    "independent_rows": (predictions, INDEPENDENT + ": score with --cluster.", lambda: by_day(50)),
     "clusters": (
         lambda: by_day(50),
         "Intervals allow for rows of the same c to be alike: there are 50 of these.",
@@ -149,7 +139,7 @@ CASES = {
     ),
     "few_clusters": (
         lambda: by_day(5),
-        "There are only 5 of these, so the intervals are widened, and rough.",
+        "There are only 5 of these, or most rows are in a few: the intervals are wide, and rough.",
         lambda: by_day(50),
     ),
     "left_out": (
@@ -284,7 +274,7 @@ CASES = {
     ),
     "compared_by_row": (
         lambda: by_row([1.0] * 100, [2.0, 1.0] * 50),
-        INDEPENDENT,
+        INDEPENDENT + ": compare with --cluster.",
         lambda: sharper(1.1),
     ),
 }  # fmt: skip

@@ -54,12 +54,13 @@ def compare(
     by: str | Sequence[str] = (),
     weights: str | None = None,
     probabilities: bool = False,
+    cluster: str | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> Comparison:
     """Compare two models on the same rows.
 
     Arguments:
-        files, logits, labels, by, weights, probabilities, progress: as for :func:`~logitloss.evaluate.score`.
+        files, logits, labels, by, weights, probabilities, cluster, progress: as for :func:`~logitloss.evaluate.score`.
         other: the predictions to compare with, of the same rows in the same order, however they are split into files;
             without it they are in `files`, in another column.
         other_logits: their column of logits, if it has another name.
@@ -72,7 +73,7 @@ def compare(
     if other is None and second == logits:
         raise InputError("compared with itself; name another file, or another column of logits in this one")
     both = ((logits, second), (labels, labels)) if other is None else (logits, labels)
-    columns = columns_of(*both, by, weights, probabilities, False)
+    columns = columns_of(*both, by, weights, probabilities, False, cluster)
     mine, theirs = list(sources(files, columns)), []
     if other is not None:
         theirs = list(sources(other, Names(((second, labels),), probabilities=probabilities)))
@@ -97,11 +98,13 @@ def compare(
         groups,
         tuple(source.name for source in mine),
         tuple(source.name for source in theirs or mine),
+        cluster,
     )
 
 
 def _encoded(batch: Any) -> Batch:
-    return Batch(batch.logits, batch.labels, batch.weights, [encode(column) for column in batch.keys])
+    cluster = None if batch.cluster is None else encode(batch.cluster)
+    return Batch(batch.logits, batch.labels, batch.weights, [encode(column) for column in batch.keys], cluster)
 
 
 @dataclass
@@ -121,7 +124,10 @@ class _Rest:
 def _slice(batch: Batch, rows: slice) -> Batch:
     weights = batch.weights if batch.weights is None else batch.weights[rows]
     keys = [column[rows] for column in batch.keys]
-    return replace(batch, logits=batch.logits[rows], labels=batch.labels[rows], weights=weights, keys=keys)
+    cluster = batch.cluster if batch.cluster is None else batch.cluster[rows]
+    return replace(
+        batch, logits=batch.logits[rows], labels=batch.labels[rows], weights=weights, keys=keys, cluster=cluster
+    )
 
 
 def _batches(opened: Iterable[Readable], plan: Plan) -> Iterator[_Rest]:

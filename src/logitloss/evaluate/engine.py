@@ -63,7 +63,7 @@ def _threaded(
         try:
             counter = idle.pop()
         except IndexError:
-            counters.append(counter := Counter(_texts(plan)))
+            counters.append(counter := Counter(_texts(source, plan)))
         _count(counter, source, row, batch, plan)
         idle.append(counter)
         return len(batch)
@@ -78,7 +78,7 @@ def _threaded(
     finally:
         for future in under_way:
             future.cancel()
-    state = State(_texts(plan))
+    state = State(_texts(source, plan))
     for counter in counters:
         state.merge(counter.finish())
     return state
@@ -86,14 +86,16 @@ def _threaded(
 
 def _remote(file: File, columns: Columns, part: Part, plan: Plan) -> State:
     """One part, from nothing but its description."""
-    source, counter = Source(file, columns), Counter(_texts(plan))
+    source = Source(file, columns)
+    counter = Counter(_texts(source, plan))
     for row, batch in source.batches(part):
         _count(counter, source, row, batch, plan)
     return counter.finish()
 
 
-def _texts(plan: Plan) -> list[pa.DataType]:
-    return [pa.string()] * len(plan.key_types)
+def _texts(source: Readable, plan: Plan) -> list[pa.DataType]:
+    clusters = source.checker.columns.cluster is not None
+    return [pa.string()] * (len(plan.key_types) - clusters)
 
 
 def _count(counter: Counter, source: Readable, row: int, batch: pa.RecordBatch, plan: Plan) -> None:
@@ -104,5 +106,6 @@ def _count(counter: Counter, source: Readable, row: int, batch: pa.RecordBatch, 
         for checked in source.checker.batches(piece, row + start, plan.key_types, plan.classes):
             skipped = {"invalid": checked.skipped} if checked.skipped else {}
             keys = [encode(column) for column in checked.keys]
-            rest = (checked.labels, checked.weights, keys, None, skipped, checked.zeros, checked.ones)
+            cluster = None if checked.cluster is None else encode(checked.cluster)
+            rest = (checked.labels, checked.weights, keys, cluster, skipped, checked.zeros, checked.ones)
             counter.update(Batch(checked.logits, *rest))

@@ -44,6 +44,7 @@ def columns_of(
     weights: str | None,
     probabilities: bool,
     skip_invalid: bool,
+    cluster: str | None = None,
 ) -> Columns:
     """The columns that a caller named, each once."""
     xs, zs, keys = ((one,) if isinstance(one, str) else tuple(one) for one in (logits, labels, by))
@@ -60,12 +61,12 @@ def columns_of(
         )
     if len(xs) > 1 and PAIR in keys:
         raise InputError(f"by {PAIR!r}: several columns of logits are grouped by a key of that name; rename the column")
-    return Columns(tuple(used), keys, weights, probabilities, skip_invalid)
+    return Columns(tuple(used), keys, weights, probabilities, skip_invalid, cluster)
 
 
 def plan_of(opened: Sequence[Readable], columns: Columns, others: Sequence[Readable] = ()) -> Plan:
     """The plan for these sources; for others beside them, the classes are to be the same."""
-    return Plan(tuple(_key_types(opened, len(columns.by))), _classes([*opened, *others]))
+    return Plan(tuple(_key_types(opened, len(columns.grouping))), _classes([*opened, *others]))
 
 
 def _classes(opened: Sequence[Readable]) -> int | None:

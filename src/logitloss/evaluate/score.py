@@ -31,6 +31,7 @@ def score(
     weights: str | None = None,
     probabilities: bool = False,
     skip_invalid: bool = False,
+    cluster: str | None = None,
     state: str | os.PathLike[str] | None = None,
     executor: Executor | None = None,
     progress: Callable[[int, float], None] | None = None,
@@ -57,6 +58,8 @@ def score(
         probabilities: the logits are probabilities from 0 to 1, converted here with all digits they have. The report
             counts those that are exactly 0 or 1, whose logits are infinite.
         skip_invalid: leave rows out that cannot be scored, and count them, instead of raising an error.
+        cluster: a column that says which rows belong together (a user, a day, a document), such that only rows of
+            different clusters are independent.
         state: a Parquet file that keeps what is done, written after each file (and each 2^25 logits of a Parquet file).
             Where it exists, its files are not read again, if they have not changed.
         executor: of PEP 3148, such as a process pool or `dask.distributed.Client.get_executor()`: it is given the files
@@ -68,7 +71,7 @@ def score(
             not there, values that are missing, nan, not a number or no label. The text names the file, the column and
             the first such row.
     """
-    columns = columns_of(logits, labels, by, weights, probabilities, skip_invalid)
+    columns = columns_of(logits, labels, by, weights, probabilities, skip_invalid, cluster)
     opened = list(sources(files, columns))
     if not opened:
         raise InputError("no files to score; name at least one")

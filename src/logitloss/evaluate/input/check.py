@@ -43,6 +43,7 @@ class Columns:
     weights: str | None = None
     probabilities: bool = False
     skip_invalid: bool = False
+    cluster: str | None = None
 
     @property
     def numbers(self) -> list[str]:
@@ -52,7 +53,12 @@ class Columns:
     @property
     def names(self) -> list[str]:
         """All columns, each once."""
-        return list(dict.fromkeys([*self.numbers, *self.by]))
+        return list(dict.fromkeys([*self.numbers, *self.grouping]))
+
+    @property
+    def grouping(self) -> tuple[str, ...]:
+        """The columns whose values tell rows apart: those to group by, and that of the clusters."""
+        return self.by if self.cluster is None else (*self.by, self.cluster)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -74,6 +80,7 @@ class Batch:
     skipped: int
     zeros: int
     ones: int
+    cluster: pa.DictionaryArray | None = None
 
 
 class Checker:
@@ -85,7 +92,7 @@ class Checker:
         self.constants = {key: value for key, value in constants.items() if key not in schema.names}
         self._schema = schema
         for column in columns.names:
-            if column in self.constants and column in columns.by and column not in columns.numbers:
+            if column in self.constants and column in columns.grouping and column not in columns.numbers:
                 continue
             if column not in schema.names:
                 there = ", ".join(map(repr, [*schema.names, *self.constants]))
@@ -101,7 +108,7 @@ class Checker:
         """The type in which each column to group by would be grouped, were this the only file."""
         return [
             pa.scalar(self.constants[c]).type if c in self.constants else key_type_of(self._schema.field(c).type)
-            for c in self.columns.by
+            for c in self.columns.grouping
         ]
 
     def lists(self) -> bool:
@@ -114,11 +121,12 @@ class Checker:
         """The rows of each pair, with the keys cast to `key_types` and each logit a list of `classes`, or a number."""
         keys = [
             self._keys(batch, start, *one)
-            for one in zip(self.columns.by, key_types[-len(self.columns.by) :], strict=False)
+            for one in zip(self.columns.grouping, key_types[-len(self.columns.grouping) :], strict=False)
         ]
+        cluster = keys.pop() if self.columns.cluster is not None else None
         for logits, labels in self.columns.pairs:
             named = [constant(labels, len(batch))] if len(self.columns.pairs) > 1 else []
-            yield self._pair(batch, start, logits, labels, classes, named + keys)
+            yield self._pair(batch, start, logits, labels, classes, named + keys, cluster)
 
     def first_classes(self, first: pa.Scalar) -> int:
         """How many classes the first list of logits has."""
@@ -143,7 +151,7 @@ class Checker:
             raise self.bad_value(column, start + row, batch[column][row], "UTF-8 text") from None
 
     def _pair(
-        self, batch: pa.RecordBatch, start: int, logits: str, labels: str, classes: int | None, keys: list
+        self, batch: pa.RecordBatch, start: int, logits: str, labels: str, classes: int | None, keys: list, cluster: Any
     ) -> Batch:
         z, w = to_numbers(batch[labels], words=True), None
         if classes is None:
@@ -178,13 +186,14 @@ class Checker:
             good = ~any_bad
             x, z, w = x[good], z[good], w if w is None else w[good]
             keys = [one.filter(pa.array(good)) for one in keys]
+            cluster = cluster if cluster is None else cluster.filter(pa.array(good))
         zeros = ones = 0
         if self.columns.probabilities:
             zeros, ones = int(np.count_nonzero(x == 0)), int(np.count_nonzero(x == 1))
             from scipy import special  # takes a while, and is needed here alone
 
             x = special.logit(x.astype(np.float64))  # which has the digits that a float32 close to 1 still has
-        return Batch(x, z, w, keys, skipped, zeros, ones)
+        return Batch(x, z, w, keys, skipped, zeros, ones, cluster)
 
     def _bad_type(self, column: str, expected: str) -> InputError:
         # The row is named as for a bad value: here every row is bad, so the first is row 1.
@@ -209,7 +218,7 @@ class Checker:
                 raise self._bad_type(labels, "bool, an integer or a float")
         if self.columns.weights and not _is_number(self._schema.field(self.columns.weights).type):
             raise self._bad_type(self.columns.weights, "an integer or a float")
-        for column, key_type in zip(self.columns.by, self.key_types(), strict=True):
+        for column, key_type in zip(self.columns.grouping, self.key_types(), strict=True):
             try:
                 if column not in self.constants:
                     pa.nulls(0, self._schema.field(column).type).cast(key_type)

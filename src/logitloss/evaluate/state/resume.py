@@ -44,7 +44,7 @@ class Run:
     def __init__(self, columns: Columns, plan: Plan, path: Path | None = None):
         """Nothing yet; with a path, kept there."""
         self.columns, self.plan, self.path = columns, plan, path
-        self.partial = State([pa.string()] * len(plan.key_types))
+        self.partial = State([pa.string()] * len(columns.keys))
         self.sources: dict[str, Progress] = {}
         self._next_save, self._saved = 0.0, True
 
@@ -110,7 +110,13 @@ class Run:
     def report(self) -> Report:
         """The scores so far."""
         logits, labels = (", ".join(dict.fromkeys(names)) for names in zip(*self.columns.pairs, strict=True))
-        return self.partial.report(by=self.columns.keys, sources=tuple(self.sources), logits=logits, labels=labels)
+        return self.partial.report(
+            by=self.columns.keys,
+            sources=tuple(self.sources),
+            logits=logits,
+            labels=labels,
+            cluster=self.columns.cluster,
+        )
 
     def _description(self) -> dict[str, Any]:
         return {

@@ -8,6 +8,7 @@ from logitloss.evaluate.display.findings import LEVEL, Findings
 from logitloss.evaluate.display.numbers import nats, percent
 from logitloss.evaluate.display.sentences.slot import count, is_or_are, slot
 from logitloss.evaluate.display.table import cell
+from logitloss.evaluate.intervals import ENOUGH_CLUSTERS
 
 
 @slot("rows")
@@ -39,30 +40,35 @@ def independent_rows(found: Findings) -> str | None:
     if found.clustered or no_interval(found):
         return None
     return (
-        "Intervals take the rows to be independent. Where rows share a user, a day or a document, they are too narrow."
+        "Intervals take the rows to be independent. Where rows share a user, a day or a document, they are too narrow: "
+        "score with --cluster."
     )
 
 
 @slot("dependence")
 def few_clusters(found: Findings) -> str | None:
-    """The intervals are corrected for few clusters."""
-    if not found.clustered or found.overall.correction == 1 or no_interval(found):
+    """There are few clusters, or a few hold most of the weight."""
+    if not _few(found) or no_interval(found):
         return None
     return (
         f"Intervals allow for rows of the same {cell(found.report.cluster)} to be alike. There are only "
-        f"{found.overall.clusters:,} of these, so the intervals are widened, and rough."
+        f"{found.overall.clusters:,} of these, or most rows are in a few: the intervals are wide, and rough."
     )
 
 
 @slot("dependence")
 def clusters(found: Findings) -> str | None:
     """There are clusters enough."""
-    if not found.clustered or found.overall.correction != 1 or no_interval(found):
+    if not found.clustered or _few(found) or no_interval(found):
         return None
     return (
         f"Intervals allow for rows of the same {cell(found.report.cluster)} to be alike: there are "
         f"{found.overall.clusters:,} of these."
     )
+
+
+def _few(found: Findings) -> bool:
+    return found.clustered and found.overall.effective_size < ENOUGH_CLUSTERS
 
 
 @slot("skipped")

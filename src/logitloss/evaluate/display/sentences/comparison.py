@@ -81,5 +81,6 @@ def compared_by_row(found: Comparison) -> str | None:
     if found.cluster is not None or math.isnan(found.overall.interval(LEVEL)[0]):
         return None
     return (
-        "Intervals take the rows to be independent. Where rows share a user, a day or a document, they are too narrow."
+        "Intervals take the rows to be independent. Where rows share a user, a day or a document, they are too narrow: "
+        "compare with --cluster."
     )
