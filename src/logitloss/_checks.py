@@ -15,6 +15,20 @@ _LOGITS = frozenset(np.dtype(c).num for c in "efd")
 _INTEGERS = frozenset(np.dtype(c).num for c in "bBhHiIlLqQ")
 _LABELS = _LOGITS | _INTEGERS | {np.dtype("?").num}
 
+_LABELLED = frozenset({"pandas", "xarray"})  # packages whose arrays carry labels of their own
+
+# What turns an object that is close to an array into one.
+_CONVERSIONS = {
+    ("polars", "Series"): "Convert it with {0}.to_numpy().",
+    ("polars", "DataFrame"): "Convert it with {0}.to_numpy().",
+    ("polars", "LazyFrame"): "Convert it with {0}.collect().to_numpy().",
+    ("polars", "Expr"): "An expression has no values: take them with frame.select({0}).to_series().to_numpy().",
+    ("pyarrow", "ChunkedArray"): "Convert it with {0}.to_numpy().",
+    ("xarray", "Dataset"): "Pass one of its variables, or convert it with {0}.to_dataarray().",
+    ("dask", "Series"): "Convert it with {0}.to_dask_array(lengths=True).",
+    ("dask", "DataFrame"): "Convert it with {0}.to_dask_array(lengths=True).",
+}
+
 FLOATS = "float16, bfloat16, float32 or float64"
 NUMBERS = "a float of at most 64 bits, an integer or bool"
 CLASS_INDICES = "integer class indices"
@@ -33,7 +47,7 @@ def pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
     """Return labels and logits as arrays of equal shape and known dtypes, ready for a ufunc."""
     # The common case first: half of a small call's time would go into asking one by one.
     if not (type(logits) is type(labels) is np.ndarray and logits.dtype.num in _LOGITS and labels.dtype.num in _LABELS):
-        labels, logits = _both(labels, logits, name)
+        labels, logits = arrays(labels, logits, name)
     if logits.shape != labels.shape:
         same_shape(labels.shape, logits.shape, name)
     return labels, logits
@@ -50,7 +64,7 @@ def same_shape(labels: Any, logits: Any, name: str | None = None) -> None:
 
 def softmax_pair(labels: Any, logits: Any, axis: Any, name: str | None = None) -> tuple[Any, Any, int]:
     """Return labels of the shape of logits, logits, and the axis of the classes."""
-    labels, logits = _both(labels, logits, name)
+    labels, logits = arrays(labels, logits, name)
     axis = softmax_shapes(labels.shape, logits.shape, axis, name)
     if labels.shape != logits.shape:
         labels = np.broadcast_to(labels, logits.shape)
@@ -89,7 +103,7 @@ def axes_once(axes: tuple[int, ...]) -> None:
 
 def sparse_pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
     """Return class indices as int64, each of them a class, and logits."""
-    labels, logits = _both(labels, logits, name, indices=True)
+    labels, logits = arrays(labels, logits, name, indices=True)
     sparse_shapes(labels.shape, logits.shape, name)
     if isinstance(labels, np.ndarray):
         known_classes(labels, logits.shape[-1], name)
@@ -119,12 +133,61 @@ def known_classes(labels: np.ndarray, classes: int, name: str | None = None) -> 
         )
 
 
-def _both(labels: Any, logits: Any, name: str | None, indices: bool = False) -> tuple[Any, Any]:
+def arrays(labels: Any, logits: Any, name: str | None, indices: bool = False) -> tuple[Any, Any]:
+    """Return labels and logits as arrays of known dtypes; labels beside NumPy logits lose their index."""
     provided(labels, logits, name)
     logits = _array("logits", logits, name)
     labels = _array("labels", labels, name)
     dtypes(labels, logits, name, indices)
+    if isinstance(logits, np.ndarray) and origin(labels) in _LABELLED:
+        labels = np.asarray(labels)
     return labels, logits
+
+
+def same_labelling(argument: str, value: Any, package: str, name: str | None) -> None:
+    """Refuse an array whose labels those of the logits, which are of ``package``, cannot be compared with."""
+    if origin(value) in _LABELLED - {package}:
+        raise TypeError(
+            prefix(name)
+            + f"{argument} must be of {package}, as logits are, or a NumPy array, got {_described(value)}. "
+            "Convert it, so that its labels can be matched, or drop them with numpy.asarray."
+        )
+
+
+def in_other_order(argument: str, kind: str, own: Any, wanted: Any, name: str | None) -> bool:
+    """Whether an index has the labels of another in another order; refuse it if it has other labels."""
+    if own.equals(wanted):
+        return False
+    if not (own.is_unique and wanted.is_unique):
+        found = "labels that repeat, in another order"
+    elif not wanted.isin(own).all():
+        found = f"none for {wanted[~wanted.isin(own)].tolist()[0]!r}"
+    elif not own.isin(wanted).all():
+        found = f"{own[~own.isin(wanted)].tolist()[0]!r}, which logits do not have"
+    else:
+        return True
+    raise ValueError(
+        prefix(name) + f"{argument} must have the {kind} of logits, in any order, got {found}. "
+        "Select what both have, or drop the labels with numpy.asarray to go by position."
+    )
+
+
+def dimensions(argument: str, own: tuple, wanted: tuple, subset: bool, name: str | None) -> None:
+    """Refuse dimensions that are not those of the logits, or as a ``subset`` not among them."""
+    if not (set(own) <= set(wanted) if subset else set(own) == set(wanted)):
+        raise ValueError(
+            prefix(name) + f"{argument} must have the dimensions {'among ' if subset else ''}{tuple(wanted)}, "
+            f"in any order, got {tuple(own)}. Rename them."
+        )
+
+
+def classes_in_order(index: Any, name: str | None) -> None:
+    """Refuse integer names of classes that are not their positions: a class index would be ambiguous."""
+    if index.dtype.kind in "iu" and not (index == np.arange(len(index))).all():
+        raise ValueError(
+            prefix(name) + "integer names of the classes must be 0, 1, ... in order, because labels are class indices, "
+            f"got {index[:8].tolist()}. Sort the classes, or name them by text."
+        )
 
 
 def dtypes(labels: Any, logits: Any, name: str | None = None, indices: bool = False) -> None:
@@ -309,6 +372,9 @@ def _array(argument: str, value: Any, name: str | None) -> Any:
             return np.asanyarray(value)
         except (ValueError, OverflowError) as error:
             raise no_numbers(argument, name, error) from None
+    conversion = _CONVERSIONS.get((origin(value), type(value).__name__))
+    if conversion:
+        raise _not_an_array(argument, value, name, conversion.format(argument))
     if takes_ufuncs(value):
         return value
     advice = f"There is no adapter for {origin(value)}: convert it to a NumPy array yourself."

@@ -21,6 +21,8 @@ _ADAPTERS = {
     "tensorflow": "tensorflow",
     "cupy": "_array_api",
     "dask": "dask",
+    "pandas": "_pandas",
+    "xarray": "_xarray",
 }
 
 

@@ -61,7 +61,7 @@ def test_import_adds_few_modules():
 RINGS = [
     ["_core"],
     ["_checks", "_chunks", "_dispatch", "_exact", "_formulas", "_intervals", "_numpy", "_threads", "ufuncs"],
-    ["_array_api", "boosting", "dask", "jax", "keras", "sklearn", "tensorflow", "torch"],
+    ["_array_api", "_pandas", "_xarray", "boosting", "dask", "jax", "keras", "sklearn", "tensorflow", "torch"],
     ["_environment", "_sigmoid", "_softmax", "__init__"],
     ["__main__", "_scores", "_terminal", "accuracy", "bench", "cli", "evaluate"],
 ]
@@ -69,6 +69,8 @@ RING_OF = {name: number for number, ring in enumerate(RINGS) for name in ring}
 ADAPTERS, COMMAND = 2, 4
 OF_A_FRAMEWORK = {
     "torch/_triton": {"torch", "triton"},  # kernels on its tensors, imported by its adapter alone
+    "_pandas": {"pandas"},
+    "_xarray": {"xarray"},
     "_intervals": {"scipy"},  # imported where scikit-learn or SciPy is there
 }
 
