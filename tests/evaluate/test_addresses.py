@@ -48,9 +48,9 @@ def check(address, options, state, change):
     public = [address.replace("anonymous@", "") + f"/{name}" for name in NAMES]
     assert list(report.sources) == public
     assert list(score(f"{address}/**/*.parquet{options}", **COLUMNS).sources) == public
-    assert score(address + options, **{**COLUMNS, "by": ["day"]}).groups[1].key == (2,)
+    assert score(address + options, **{**COLUMNS, "by": ["day"]}).groups[1].key == ("2",)
     assert score(f"{address}/day=*/a.parquet{options}", **COLUMNS).overall.rows == 600
-    assert error(f"{address}/none.parquet{options}").endswith("/none.parquet: there is no such file; check the path")
+    assert error(f"{address}/none.parquet{options}").endswith("/none.parquet: there is no such file or folder; check the path")
     assert error(f"{address}/day=3*/a.parquet{options}").endswith(
         "/day=3*/a.parquet: matches no file; check the pattern"
     )

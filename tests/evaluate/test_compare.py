@@ -187,7 +187,7 @@ def test_rows_that_are_not_the_same(change, text):
 
 def test_nothing_to_compare(tmp_path):
     path = write(tmp_path / "p.parquet", models())
-    text = "compared with itself; name another file, or another column of logits in this one"
+    text = "compared with itself; name another file, or another column of predictions in this one"
     for options in ({}, {"other_logits": "x"}):
         with pytest.raises(InputError) as raised:
             compare(path, logits="x", labels="z", **options)

@@ -17,7 +17,7 @@ from .support import columns, write
 
 ROW_1 = "(the first row of data is row 1)"
 MEND = "correct the value or leave the row out"
-ENDINGS = ".parquet, .pq, .arrow, .feather, .ipc, .orc, .csv, .jsonl, .ndjson"
+ENDINGS = ".parquet, .pq, .arrow, .arrows, .feather, .ipc, .orc, .csv, .jsonl, .ndjson, .json, or .csv.gz and the like"
 DAMAGED = "the file may be truncated or damaged"
 
 
@@ -55,7 +55,7 @@ def typed(**data):
             'value never ends; the file may be truncated, or a quote in a value not written as ""',
         ),
         (csv(""), "is empty (0 bytes); leave it out, or write it again"),
-        (csv("x,z,key\n"), "has no rows, and no rows have no mean; leave the file out"),
+        (csv("x,z,key\n"), "has no rows, and no rows have no mean; leave it out"),
         (csv("x, label\n1,0\n"), "no column 'z'; the columns are 'x', ' label'"),
         (typed(x=[1.0, None, 3.0]), f"column 'x', row 2 {ROW_1}: got null, expected a number; {MEND}"),
         (typed(x=[1.0, 2.0, math.nan]), f"column 'x', row 3 {ROW_1}: got nan, expected a number; {MEND}"),
@@ -98,7 +98,7 @@ def typed(**data):
         ),
         (
             typed(x=pa.array([], pa.float32()), z=pa.array([], pa.bool_())),
-            "has no rows, and no rows have no mean; leave the file out",
+            "has no rows, and no rows have no mean; leave it out",
         ),
         (("p.parquet", pa.table([[1.0], [2.0], [1]], ["x", "x", "z"])), "2 columns are named 'x'; rename all but one"),
         (
@@ -126,7 +126,6 @@ def test_error_texts(tmp_path, file, error):
     ("name", "content", "kind", "reason"),
     [
         ("p.csv", b"\n\n", "CSV", "Empty CSV file"),
-        ("p.csv", b"x,x,z\n1,1,1\n", "CSV", "multiple columns named x"),
         ("p.csv", b"x,\xff\n1,0\n", "CSV", "can't decode byte 0xff"),
         ("p.parquet", b"x,z\n1,1\n1,1\n", "Parquet", "Parquet magic bytes not found"),
         ("p.arrow", b"x,z\n" + 20 * b"1,1\n", "Arrow", "Not an Arrow file"),

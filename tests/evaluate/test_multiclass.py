@@ -19,7 +19,7 @@ from logitloss.evaluate.state import count
 
 ROW_1 = "(the first row of data is row 1)"
 MEND = "correct the value or leave the row out"
-THREE = "a list of 3 numbers, as many as the first list has"
+THREE = "a list of 3 numbers, as many as most lists have"
 CLASS = "a class from 0 to 2, the index of a number in the list"
 
 
@@ -208,7 +208,7 @@ WHOLE = pa.list_(pa.field("element", pa.int32()), 3)  # so named by Parquet what
         ),
         (
             {"x": pa.array([], pa.list_(pa.float32())), "z": pa.array([], pa.int8())},
-            "has no rows, and no rows have no mean; leave the file out",
+            "has no rows, and no rows have no mean; leave it out",
         ),
     ],
 )

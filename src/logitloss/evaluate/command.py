@@ -97,6 +97,8 @@ def evaluate(
     **columns: Any,
 ) -> Report | Comparison:
     """Score, or compare, and write what is found to the output."""
+    if columns.pop("probabilities"):
+        columns["probabilities"], columns["logits"] = columns["logits"], None
     if not files and not sql:
         raise InputError("no files to score; name at least one, or - for standard input, or give --sql")
     if files and sql:
@@ -139,16 +141,19 @@ def _compare(
 ) -> Comparison:
     if refused or columns.pop("skip_invalid"):
         raise InputError("--compare takes no --state, --dask or --skip-invalid; score each model with these")
-    for name in ("logits", "labels"):
-        if len(columns[name]) > 1:
-            raise InputError("--compare takes one column of logits and one of labels; compare the pairs one by one")
-        (columns[name],) = columns[name]
+    kind = "logits" if columns["logits"] is not None else "probabilities"
+    pairs = [columns.pop(kind), columns.pop("labels")]
+    columns.pop("logits", None)
+    if any(len(names) > 1 for names in pairs):
+        raise InputError("--compare takes one column of logits and one of labels; compare the pairs one by one")
     with _input(files, sql) as source:
         return compare(
             source,
             list(other.files) or None,
+            labels=pairs[1][0],
             other_logits=other.logits,
             progress=progress,
+            **{kind: pairs[0][0]},
             **columns,
         )
 

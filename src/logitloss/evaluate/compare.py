@@ -15,10 +15,12 @@ import pyarrow as pa
 
 from logitloss.evaluate.errors import InputError
 from logitloss.evaluate.input.batch import Batch
-from logitloss.evaluate.input.check import Columns as Names
-from logitloss.evaluate.input.keys import encode
-from logitloss.evaluate.input.sources import sources
-from logitloss.evaluate.plan import Plan, Readable, columns_of, plan_of
+from logitloss.evaluate.input.check import Checker
+from logitloss.evaluate.input.columns import Columns as Names
+from logitloss.evaluate.input.columns import columns_of
+from logitloss.evaluate.input.read import Opened, pieces_of, raw_batches
+from logitloss.evaluate.input.sources import open_sources
+from logitloss.evaluate.plan import Plan, plan_of
 from logitloss.evaluate.results import Comparison
 from logitloss.evaluate.state.columns import Columns, loss_columns, losses_of
 from logitloss.evaluate.state.compute import differences
@@ -48,46 +50,49 @@ def compare(
     files: Any,
     other: Any = None,
     *,
-    logits: str,
+    logits: str | None = None,
+    probabilities: str | None = None,
     labels: str,
     other_logits: str | None = None,
     by: str | Sequence[str] = (),
     weights: str | None = None,
-    probabilities: bool = False,
-    cluster: str | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> Comparison:
     """Compare two models on the same rows.
 
     Arguments:
-        files, logits, labels, by, weights, probabilities, cluster, progress: as for :func:`~logitloss.evaluate.score`.
+        files, logits, probabilities, labels, by, weights, progress: as for :func:`~logitloss.evaluate.score`.
         other: the predictions to compare with, of the same rows in the same order, however they are split into files;
             without it they are in `files`, in another column.
-        other_logits: their column of logits, if it has another name.
+        other_logits: their column of logits, or of probabilities, if it has another name.
 
     Raises:
         InputError: where either cannot be scored, or where they do not hold the same labels in the same order. What
             cannot be scored is never skipped, because its partner would have to be.
     """
-    second = other_logits or logits
-    if other is None and second == logits:
+    mine_name = logits if probabilities is None else probabilities
+    second = other_logits or mine_name
+    if other is None and second == mine_name:
         raise InputError("compared with itself; name another file, or another column of logits in this one")
-    both = ((logits, second), (labels, labels)) if other is None else (logits, labels)
-    columns = columns_of(*both, by, weights, probabilities, False, cluster)
-    mine, theirs = list(sources(files, columns)), []
+    names, both = (mine_name, second), (labels, labels)
+    predictions = (names, both) if other is None else (mine_name, labels)
+    columns = columns_of(*_as_asked(predictions[0], probabilities), predictions[1], by, weights)
+    mine, theirs = open_sources(files, columns), []
     if other is not None:
-        theirs = list(sources(other, Names(((second, labels),), probabilities=probabilities)))
+        theirs_columns = columns_of(*_as_asked(second, probabilities), labels)
+        theirs = open_sources(other, theirs_columns)
     if not mine or (other is not None and not theirs):
         raise InputError("no files to compare; name at least one of each")
     plan = plan_of(mine, columns, theirs)
-    rows = (
-        _lockstep(_batches(mine, plan), _batches(theirs, replace(plan, key_types=()))) if theirs else _both(mine, plan)
-    )
+    if theirs:
+        rows = _lockstep(_batches(mine, columns, plan), _batches(theirs, theirs_columns, plan))
+    else:
+        rows = _both(mine, columns, plan)
 
     state, done = State([pa.string()] * len(columns.by)), 0
-    expected = sum(part.rows for source in mine for part in source.parts())
+    expected = max(1, sum(source.rows for source in mine))
     for batch, others in rows:
-        count(state, _encoded(batch), others)
+        count(state, batch, others)
         done += len(batch.labels)
         if progress:
             progress(done, min(1.0, done / expected))
@@ -98,13 +103,7 @@ def compare(
         groups,
         tuple(source.name for source in mine),
         tuple(source.name for source in theirs or mine),
-        cluster,
     )
-
-
-def _encoded(batch: Any) -> Batch:
-    cluster = None if batch.cluster is None else encode(batch.cluster)
-    return Batch(batch.logits, batch.labels, batch.weights, [encode(column) for column in batch.keys], cluster)
 
 
 @dataclass
@@ -124,23 +123,24 @@ class _Rest:
 def _slice(batch: Batch, rows: slice) -> Batch:
     weights = batch.weights if batch.weights is None else batch.weights[rows]
     keys = [column[rows] for column in batch.keys]
-    cluster = batch.cluster if batch.cluster is None else batch.cluster[rows]
-    return replace(
-        batch, logits=batch.logits[rows], labels=batch.labels[rows], weights=weights, keys=keys, cluster=cluster
-    )
+    return replace(batch, logits=batch.logits[rows], labels=batch.labels[rows], weights=weights, keys=keys)
 
 
-def _batches(opened: Iterable[Readable], plan: Plan) -> Iterator[_Rest]:
-    for source in opened:
-        for part in source.parts():
-            for row, batch in source.batches(part):
-                for checked in source.checker.batches(batch, row, plan.key_types, plan.classes):
-                    yield _Rest(source.name, row, checked)
+def _as_asked(names: Any, probabilities: Any) -> tuple[Any, Any]:
+    return (names, None) if probabilities is None else (None, names)
 
 
-def _both(opened: Iterable[Readable], plan: Plan) -> Iterator[tuple[Batch, np.ndarray]]:
+def _batches(opened: Iterable[Opened], columns: Names, plan: Plan) -> Iterator[_Rest]:
+    checker = Checker(columns, plan.classes, plan.likes)
+    for piece in pieces_of(opened, plan.classes):
+        for raw in raw_batches(piece, plan.classes, columns.skip_invalid):
+            for checked in checker.batches(raw):
+                yield _Rest(*raw.locate(0), checked)
+
+
+def _both(opened: Iterable[Opened], columns: Names, plan: Plan) -> Iterator[tuple[Batch, np.ndarray]]:
     """The batches with the logits in the second column; the first key tells the columns apart, and both are here."""
-    rests = _batches(opened, plan)
+    rests = _batches(opened, columns, plan)
     for one, two in zip(rests, rests, strict=True):
         yield replace(one.batch, keys=one.batch.keys[1:]), two.batch.logits
 

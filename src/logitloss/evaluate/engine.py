@@ -1,7 +1,7 @@
-"""Where the work is done: in threads here, or part by part by any executor of PEP 3148, on a cluster too.
+"""Where the work is done: in threads here, or piece by piece by any executor of PEP 3148, on a cluster too.
 
-A part is read, checked and counted into a `State`. What comes back is merged once for each part, so that a part that
-a scheduler runs twice, because a worker died, counts once.
+A piece is read, checked and counted into a `State`. What comes back is merged once for each piece, so that one that a
+scheduler runs twice, because a worker died, counts once.
 """
 
 from __future__ import annotations
@@ -14,98 +14,90 @@ import pyarrow as pa
 
 import logitloss
 from logitloss.evaluate.errors import InputError
-from logitloss.evaluate.input.batch import Batch
-from logitloss.evaluate.input.check import Columns
-from logitloss.evaluate.input.keys import encode
-from logitloss.evaluate.input.read import File, Part, Source
-from logitloss.evaluate.plan import Plan, Readable
+from logitloss.evaluate.input.check import Checker, Raw
+from logitloss.evaluate.input.columns import Columns
+from logitloss.evaluate.input.read import Piece, raw_batches
+from logitloss.evaluate.plan import Plan
 from logitloss.evaluate.state.count import Counter
 from logitloss.evaluate.state.state import State
 
 PIECE_ROWS = 1 << 17
 
+Progress = Callable[[int, Piece], None]
 
-Task = tuple[Readable, Part]
+
+def key_types(columns: Columns) -> tuple[pa.DataType, ...]:
+    """The types of the keys in a state: canonical text."""
+    return (pa.string(),) * len(columns.keys)
 
 
 def run(
-    tasks: Sequence[Task], plan: Plan, executor: Executor | None, progress: Callable[[int, Part], None]
-) -> Iterator[tuple[Task, State]]:
-    """The partial states of the tasks, as they are done; `progress` gets the rows read since the last call."""
+    pieces: Sequence[Piece], columns: Columns, plan: Plan, executor: Executor | None, progress: Progress
+) -> Iterator[tuple[Piece, State]]:
+    """The partial states of the pieces, as they are done; `progress` gets the rows read since the last call."""
     if executor is None:
         with ThreadPoolExecutor(threads := logitloss.get_num_threads()) as pool:
-            for source, part in tasks:
-                yield (source, part), _threaded(source, part, plan, pool, threads, progress)
+            for piece in pieces:
+                yield piece, _threaded(piece, columns, plan, pool, threads, progress)
         return
-    futures = {}
-    for source, part in tasks:
-        if not isinstance(source, Source):
-            raise InputError(f"{source.name}: cannot be sent to an executor; write it to a file, or use none")
-        futures[executor.submit(_remote, source.file, source.columns, part, plan)] = source, part
+    for piece in pieces:
+        if piece.sources[0].file is None:
+            raise InputError(
+                f"{piece.sources[0].name}: cannot be sent to an executor; write it to a file, or use no executor"
+            )
+    futures = {executor.submit(_remote, piece, columns, plan): piece for piece in pieces}
     try:
         for future in as_completed(list(futures)):
-            source, part = futures.pop(future)
+            piece = futures.pop(future)
             partial = future.result()
-            progress(partial.rows, part)
-            yield (source, part), partial
+            progress(partial.rows, piece)
+            yield piece, partial
     finally:
         for future in futures:
             future.cancel()
 
 
-def _threaded(
-    source: Readable, part: Part, plan: Plan, pool: Executor, threads: int, progress: Callable[[int, Part], None]
-) -> State:
-    """One part, its batches read here and counted by the threads of the pool, a few of them under way."""
+def _threaded(piece: Piece, columns: Columns, plan: Plan, pool: Executor, threads: int, progress: Progress) -> State:
+    """One piece, its batches read here and counted by the threads of the pool, a few of them under way."""
+    checker = Checker(columns, plan.classes, plan.likes)
     counters, idle, under_way = [], [], collections.deque()
 
-    def count(row: int, batch: pa.RecordBatch) -> int:
+    def count(raw: Raw) -> int:
         try:
             counter = idle.pop()
         except IndexError:
-            counters.append(counter := Counter(_texts(source, plan)))
-        _count(counter, source, row, batch, plan)
+            counters.append(counter := Counter(key_types(columns)))
+        _count(counter, checker, raw, columns)
         idle.append(counter)
-        return len(batch)
+        return len(raw.batch)
 
     try:
-        for row, batch in source.batches(part):
-            under_way.append(pool.submit(count, row, batch))
+        for raw in raw_batches(piece, plan.classes, columns.skip_invalid):
+            under_way.append(pool.submit(count, raw))
             if len(under_way) > threads:
-                progress(under_way.popleft().result(), part)
+                progress(under_way.popleft().result(), piece)
         while under_way:
-            progress(under_way.popleft().result(), part)
+            progress(under_way.popleft().result(), piece)
     finally:
         for future in under_way:
             future.cancel()
-    state = State(_texts(source, plan))
+    state = State(key_types(columns))
     for counter in counters:
         state.merge(counter.finish())
     return state
 
 
-def _remote(file: File, columns: Columns, part: Part, plan: Plan) -> State:
-    """One part, from nothing but its description."""
-    source = Source(file, columns)
-    counter = Counter(_texts(source, plan))
-    for row, batch in source.batches(part):
-        _count(counter, source, row, batch, plan)
+def _remote(piece: Piece, columns: Columns, plan: Plan) -> State:
+    """One piece, from nothing but its description."""
+    checker, counter = Checker(columns, plan.classes, plan.likes), Counter(key_types(columns))
+    for raw in raw_batches(piece, plan.classes, columns.skip_invalid):
+        _count(counter, checker, raw, columns)
     return counter.finish()
 
 
-def _texts(source: Readable, plan: Plan) -> list[pa.DataType]:
-    clusters = source.checker.columns.cluster is not None
-    return [pa.string()] * (len(plan.key_types) - clusters)
-
-
-def _count(counter: Counter, source: Readable, row: int, batch: pa.RecordBatch, plan: Plan) -> None:
+def _count(counter: Counter, checker: Checker, raw: Raw, columns: Columns) -> None:
     """Check the rows of a batch and count them, in pieces that stay in the cache; keys cost less all at once."""
-    size = len(batch) if plan.key_types else PIECE_ROWS
-    for start in range(0, len(batch), size):
-        piece = batch.slice(start, size)
-        for checked in source.checker.batches(piece, row + start, plan.key_types, plan.classes):
-            skipped = {"invalid": checked.skipped} if checked.skipped else {}
-            keys = [encode(column) for column in checked.keys]
-            cluster = None if checked.cluster is None else encode(checked.cluster)
-            rest = (checked.labels, checked.weights, keys, cluster, skipped, checked.zeros, checked.ones)
-            counter.update(Batch(checked.logits, *rest))
+    size = max(1, len(raw.batch) if columns.grouping else PIECE_ROWS)
+    for start in range(0, len(raw.batch), size):
+        for checked in checker.batches(raw, start, start + size):
+            counter.update(checked)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from types import ModuleType
+
 
 class InputError(ValueError):
     """Something that cannot be scored. The text is one line: where, what was expected, what was got, what to do."""
@@ -15,3 +18,15 @@ def said_by(error: BaseException, most: int | None = 200) -> str:
 def printable(text: str) -> str:
     """The text with what a terminal would obey, or could not show, as escapes."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def needed(module: str, what: str) -> ModuleType:
+    """The module; an `ImportError` that says what to install where it is missing."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise ModuleNotFoundError(
+            f'{what} needs {module}, which is not installed: pip install "logitloss[eval]"', name=module
+        ) from None

@@ -1,88 +1,57 @@
-"""What a run is to do, before a row of it is read: which columns, keys of which types, logits of how many classes."""
+"""What holds for all rows of a run, before one of them is read: how many classes there are, and what keys are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import pyarrow as pa
 
 from logitloss.evaluate.errors import InputError
-from logitloss.evaluate.input.check import PAIR, Checker, Columns
-from logitloss.evaluate.input.read import Part
-
-
-class Readable(Protocol):
-    """What a source has, be it a file or a stream."""
-
-    name: str
-    checker: Checker
-    classes: int | None
-
-    def parts(self) -> list[Part]:
-        """The pieces that are read by themselves, in order."""
-        ...
-
-    def batches(self, part: Part) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """The record batches of a piece, each with the number of its first row."""
-        ...
+from logitloss.evaluate.input.check import is_marked
+from logitloss.evaluate.input.columns import CELLS, Columns
+from logitloss.evaluate.input.keys import kind_of
+from logitloss.evaluate.input.numbers import plain_type
+from logitloss.evaluate.input.read import Opened
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What holds for all parts: the types of the keys, and the length of a list of logits, None where it is none."""
+    """The length of a list of logits, None where it is none, and for each column to group by, and the cluster's, last:
 
-    key_types: tuple[pa.DataType, ...]
+    `kinds`: the character of its kind (see `keys`), "" where the sources differ; text where none of them has types.
+    `likes`: a type of that kind, by which sources without types are read: so 5 in a CSV is the 5 of a Parquet file.
+    """
+
     classes: int | None
+    kinds: tuple[str, ...] = ()
+    likes: tuple[pa.DataType | None, ...] = ()
 
 
-def columns_of(
-    logits: str | Sequence[str],
-    labels: str | Sequence[str],
-    by: str | Sequence[str],
-    weights: str | None,
-    probabilities: bool,
-    skip_invalid: bool,
-    cluster: str | None = None,
-) -> Columns:
-    """The columns that a caller named, each once."""
-    xs, zs, keys = ((one,) if isinstance(one, str) else tuple(one) for one in (logits, labels, by))
-    if not xs or len(xs) != len(zs):
-        raise InputError(
-            f"got {len(xs)} columns of logits and {len(zs)} of labels; name one of labels for each of logits"
-        )
-    used = [*zip(xs, zs, strict=True)]
-    if set(xs) & set(zs) or len(set(used)) < len(used) or len(set(keys)) < len(keys) or weights in (*xs, *zs):
-        weighed = f", weights {weights!r}" if weights else ""
-        what = (xs[0], zs[0]) if len(xs) == 1 else (list(xs), list(zs))
-        raise InputError(
-            f"columns named twice: logits {what[0]!r}, labels {what[1]!r}{weighed}, by {list(keys)!r}; name each once"
-        )
-    if len(xs) > 1 and PAIR in keys:
-        raise InputError(f"by {PAIR!r}: several columns of logits are grouped by a key of that name; rename the column")
-    return Columns(tuple(used), keys, weights, probabilities, skip_invalid, cluster)
-
-
-def plan_of(opened: Sequence[Readable], columns: Columns, others: Sequence[Readable] = ()) -> Plan:
+def plan_of(opened: Sequence[Opened], columns: Columns, others: Sequence[Opened] = ()) -> Plan:
     """The plan for these sources; for others beside them, the classes are to be the same."""
-    return Plan(tuple(_key_types(opened, len(columns.grouping))), _classes([*opened, *others]))
+    keys = [_key(opened, name) for name in columns.grouping]
+    return Plan(_classes([*opened, *others]), tuple(kind for kind, _ in keys), tuple(like for _, like in keys))
 
 
-def _classes(opened: Sequence[Readable]) -> int | None:
-    """The length of the first list of logits; None where the logits are numbers."""
+def _classes(opened: Sequence[Opened]) -> int | None:
+    """The commonest length of the first lists of logits; None where the logits are numbers."""
     first = opened[0]
     for source in opened:
         if (source.classes is None) != (first.classes is None):
             got, expected = ("numbers", "lists") if source.classes is None else ("lists", "numbers")
             raise InputError(
-                f"{source.name}: column {source.checker.columns.pairs[0][0]!r}: got {got}, expected {expected} as in "
+                f"{source.name}: logits, column {source.schema.names[0]!r}: got {got}, expected {expected} as in "
                 f"{first.name}; score these files apart"
             )
-    return first.classes
+    return next((source.classes for source in opened if source.classes), first.classes)
 
 
-def _key_types(opened: Sequence[Readable], columns: int) -> list[pa.DataType]:
-    """The type of each key, text where the files differ; a folder that says nothing of a key is of any type."""
-    kinds = [{source.checker.key_types()[i] for source in opened} - {pa.null()} for i in range(columns)]
-    return [kind.pop() if len(kind) == 1 else pa.string() for kind in kinds]
+def _key(opened: Sequence[Opened], name: str) -> tuple[str, pa.DataType | None]:
+    fields = [source.schema.field(name) for source in opened]
+    typed = [field for field in fields if not is_marked(field, CELLS) and kind_of(field.type, field.metadata)]
+    kinds = {kind_of(field.type, field.metadata) for field in typed}
+    if len(kinds) != 1:
+        return ("" if kinds else "s"), None
+    types = [plain_type(field.type) for field in typed]
+    return kinds.pop() or "", next(filter(pa.types.is_floating, types), types[0])

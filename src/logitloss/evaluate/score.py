@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from logitloss.evaluate.engine import run
+from logitloss.evaluate.engine import Progress, key_types, run
 from logitloss.evaluate.errors import InputError
-from logitloss.evaluate.input.check import Columns
-from logitloss.evaluate.input.read import Part
-from logitloss.evaluate.input.sources import Source, Stream, sources
+from logitloss.evaluate.input.columns import Columns, Names, columns_of
+from logitloss.evaluate.input.read import Opened, Piece, fingerprint, gathered, pieces_of
+from logitloss.evaluate.input.sources import Sources, open_sources
 from logitloss.evaluate.output import refuse_input
-from logitloss.evaluate.plan import Plan, columns_of, plan_of
+from logitloss.evaluate.plan import Plan, plan_of
 from logitloss.evaluate.results import Report
 from logitloss.evaluate.state import resume
 
 
 def score(
-    files: Any,
+    files: Sources,
     *,
-    logits: str | Sequence[str],
-    labels: str | Sequence[str],
-    by: str | Sequence[str] = (),
+    logits: Names | None = None,
+    probabilities: Names | None = None,
+    labels: Names,
+    by: Names = (),
     weights: str | None = None,
-    probabilities: bool = False,
-    skip_invalid: bool = False,
     cluster: str | None = None,
+    skip_invalid: bool = False,
+    max_skipped: float = 0.01,
     state: str | os.PathLike[str] | None = None,
     executor: Executor | None = None,
     progress: Callable[[int, float], None] | None = None,
@@ -41,25 +39,31 @@ def score(
     Memory is bounded by a few batches and by the number of groups. The result is the same to the last bit for any order
     of the rows and any split into files, batches, threads, processes and machines.
 
+    Columns within structs are named by dots, as in `model.logit`.
+
     Arguments:
-        files: a path, a glob, a folder (with the columns that hive names like `day=1` add), an address such as
-            s3://bucket/folder, an object with `__arrow_c_stream__` (a table of PyArrow, Polars, DuckDB or pandas 3), or
-            several of these; they count as one set of rows. Paths end in .parquet, .pq, .arrow, .feather, .ipc, .orc,
-            .csv, .jsonl or .ndjson.
-        logits: the column of logits: float16 (scored as float32), float32 or float64, infinities included. In a CSV,
-            which has no types, any decimal text, read as float64. Or lists of these, all of one length, with a logit
-            for each class; a CSV has no lists. Several columns, each with its labels, are scored together, and by the
-            names of the labels.
-        labels: the column of labels, each from 0 to 1: bool, integer or float; in a CSV also true and false. Where the
-            logits are lists, integers: the index of the class in the list, from 0.
-        by: columns to group by: text, numbers, dates. A missing key (null, nan, an empty CSV cell) is a group of its
-            own. A CSV's keys are text, and so are those of a column whose type differs between the files.
+        files: a path, a glob, a folder, an address such as s3://bucket/folder, a table (of PyArrow, Polars, also lazy,
+            pandas, DuckDB, or any object with `__arrow_c_stream__`), a PyArrow dataset, a dict of arrays, or several of
+            these; they count as one set of rows. Paths end in .parquet, .pq, .arrow, .arrows, .feather, .ipc, .orc,
+            .csv, .json (an array of objects, or lines), .jsonl or .ndjson; text may be compressed, as in .csv.gz.
+            Folders in a path that are called `column=value` add a column of text. To name a source twice is an error.
+        logits: the column of logits: float16 (scored as float32), float32, float64 or decimal, infinities included. In
+            a CSV, which has no types, any decimal text, read as float64. Or lists of these, all of one length, with a
+            logit for each class; a CSV has no lists. Several columns, each with its labels, are scored together, and by
+            the names of the labels.
+        probabilities: in the place of `logits`, a column of probabilities from 0 to 1, or of lists of them that sum to
+            1. They are converted with all digits they have. The report counts those that are exactly 0 or 1, whose
+            logits are infinite.
+        labels: the column of labels, each from 0 to 1: bool, integer, float or decimal; in a CSV also true and false.
+            Where the logits are lists, integers: the index of the class in the list, from 0.
+        by: columns to group by: text, numbers, dates. Keys are values: 1 and 1.0 are one group, and so is an instant in
+            whatever unit and zone. A missing key (null, nan, an empty CSV cell) is a group of its own. Keys of a CSV or
+            of JSON are the text that stands there, or the value that it stands for where other files have a type.
         weights: a column of weights, from 0 to 1e100; means are then over the sum of the weights.
-        probabilities: the logits are probabilities from 0 to 1, converted here with all digits they have. The report
-            counts those that are exactly 0 or 1, whose logits are infinite.
-        skip_invalid: leave rows out that cannot be scored, and count them, instead of raising an error.
         cluster: a column that says which rows belong together (a user, a day, a document), such that only rows of
             different clusters are independent.
+        skip_invalid: leave rows out that cannot be scored, and count them by reason, instead of raising an error.
+        max_skipped: the share of the rows up to which `skip_invalid` leaves rows out; beyond it is an error.
         state: a Parquet file that keeps what is done, written after each file (and each 2^25 logits of a Parquet file).
             Where it exists, its files are not read again, if they have not changed.
         executor: of PEP 3148, such as a process pool or `dask.distributed.Client.get_executor()`: it is given the files
@@ -71,28 +75,53 @@ def score(
             not there, values that are missing, nan, not a number or no label. The text names the file, the column and
             the first such row.
     """
-    columns = columns_of(logits, labels, by, weights, probabilities, skip_invalid, cluster)
-    opened = list(sources(files, columns))
+    columns = columns_of(logits, probabilities, labels, by, weights, cluster, skip_invalid)
+    if not 0 <= max_skipped <= 1:
+        raise InputError(f"max_skipped: got {max_skipped!r}, expected a share of the rows, from 0 to 1")
+    opened = open_sources(files, columns)
     if not opened:
         raise InputError("no files to score; name at least one")
     plan = plan_of(opened, columns)
-    if len(columns.pairs) > 1:
-        plan = replace(plan, key_types=(pa.string(), *plan.key_types))
-    parts = [source.parts() for source in opened]
-    whole = _begin(opened, parts, columns, plan, state)
-    tasks = [
-        (source, part)
-        for source, of_source in zip(opened, parts, strict=True)
-        for part in of_source
-        if part.index not in whole.sources[source.name].done
-    ]
-    every = [part for of_source in parts for part in of_source]
+    every = pieces_of(opened, plan.classes)
+    whole = _begin(opened, every, columns, plan, state)
+    left = [piece for piece in every if not all(part in whole.sources[name].done for name, part in piece.parts)]
+    pieces = gathered(left, plan.classes)
     try:
-        for (source, part), partial in run(tasks, plan, executor, _share(every, tasks, progress)):
-            whole.add(source.name, part.index, partial)
+        for piece, partial in run(pieces, columns, plan, executor, _share(every, left, pieces, progress)):
+            whole.add(piece.parts, partial)
     finally:
         whole.save()
+    _refuse_skipped(whole.skipped(), whole.partial.rows, max_skipped)
     return whole.report()
+
+
+def score_arrays(
+    *,
+    labels: Any,
+    logits: Any = None,
+    probabilities: Any = None,
+    by: Any = None,
+    weights: Any = None,
+    cluster: Any = None,
+) -> Report:
+    """Score predictions in arrays: of NumPy, PyArrow, pandas, Polars, PyTorch on the CPU, or lists.
+
+    Arguments:
+        labels, logits, probabilities, weights, cluster: a value for each row, as for :func:`score`; logits and
+            probabilities of several classes have a row of as many columns.
+        by: an array of keys, or a dict of them by name.
+
+    Raises:
+        InputError: as :func:`score` does; errors call the columns as these arguments are called.
+    """
+    keys = {} if by is None else by if isinstance(by, Mapping) else {"by": by}
+    given = {"logits": logits, "probabilities": probabilities, "labels": labels, "weights": weights, "cluster": cluster}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in keys:
+        if name in given:
+            raise InputError(f"by: a key is called {name!r}, as another argument is; rename it")
+    names = {name: name for name in given}
+    return score({**given, **keys}, **{"labels": "labels", **names}, by=tuple(keys))  # type: ignore[arg-type]
 
 
 def merge(
@@ -115,44 +144,55 @@ def merge(
     return resume.merged(map(Path, paths), None if state is None else Path(state), force=force).report()
 
 
-def _begin(
-    opened: Sequence[Source | Stream], parts: Sequence[list[Part]], columns: Columns, plan: Plan, state: Any
-) -> resume.Run:
-    names = [source.name for source in opened]
+def _begin(opened: Sequence[Opened], pieces: Sequence[Piece], columns: Columns, plan: Plan, state: Any) -> resume.Run:
+    parts: dict[str, int] = {}
+    for piece in pieces:
+        for name, part in piece.parts:
+            parts[name] = part + 1
     if state is None:
-        whole = resume.Run(columns, plan)
-        whole.sources = {}
-        for name, of_source in zip(names, parts, strict=True):
-            whole.sources[name] = resume.Progress("", len(of_source))
+        whole = resume.Run(columns, plan, key_types(columns))
+        whole.sources = {name: resume.Progress("", count) for name, count in parts.items()}
         return whole
     described = []
-    for source, of_source in zip(opened, parts, strict=True):
-        if isinstance(source, Stream):
+    for source in opened:
+        if source.file is None:
             raise InputError(f"{source.name}: a state is kept of files alone; write it to a file, or use no state")
-        if names.count(source.name) > 1:
-            raise InputError(f"{source.name}: is named twice; with a state each file counts once")
-        described.append((source.name, source.fingerprint(), len(of_source)))
-    refuse_input(state, names)
-    return resume.resumed(Path(state), columns, plan, described)
+        described.append((source.name, fingerprint(source.file), parts[source.name]))
+    refuse_input(state, list(parts))
+    return resume.resumed(Path(state), columns, plan, key_types(columns), described)
+
+
+def _refuse_skipped(reasons: Mapping[str, int], rows: int, most: float) -> None:
+    skipped = sum(reasons.values())
+    if skipped <= most * (rows + skipped):
+        return
+    shares = ", ".join(f"{reason} in {count:,}" for reason, count in reasons.items())
+    raise InputError(
+        f"{skipped:,} of {rows + skipped:,} rows ({skipped / (rows + skipped):.1%}) cannot be scored, more than "
+        f"{most:.1%}: {shares}; correct them, or raise --max-skipped (max_skipped=) if they are to be left out"
+    )
 
 
 def _share(
-    every: Sequence[Part], tasks: Sequence[tuple[Source | Stream, Part]], progress: Callable[[int, float], None] | None
-) -> Callable[[int, Part], None]:
-    """Rows read of a part, as all rows read and the share of all bytes that they are."""
-    size = {id(part): (part.bytes or part.rows) << 32 for part in every}  # integers, so that the end is exactly 1
-    whole = max(1, sum(size.values()))
-    behind, all_rows = sum(size.values()) - sum(size[id(part)] for _, part in tasks), 0
+    every: Sequence[Piece],
+    left: Sequence[Piece],
+    pieces: Sequence[Piece],
+    progress: Callable[[int, float], None] | None,
+) -> Progress:
+    """Rows read of a piece, as all rows read and the share of all bytes that they are."""
+    size = {id(piece): (piece.size or piece.rows or 1) << 32 for piece in (*every, *pieces)}  # so that 1 is the end
+    whole = sum(size[id(piece)] for piece in every)
+    behind, all_rows = whole - sum(size[id(piece)] for piece in left), 0
     rows = dict.fromkeys(size, 0)
 
-    def bytes_read(part: Part) -> int:
-        return size[id(part)] * min(rows[id(part)], part.rows) // max(1, part.rows)
+    def bytes_read(piece: Piece) -> int:
+        return size[id(piece)] * min(rows[id(piece)], piece.rows) // max(1, piece.rows)
 
-    def report(read: int, part: Part) -> None:
+    def report(read: int, piece: Piece) -> None:
         nonlocal behind, all_rows
-        before = bytes_read(part)
-        rows[id(part)] += read
-        behind, all_rows = behind + bytes_read(part) - before, all_rows + read
+        before = bytes_read(piece)
+        rows[id(piece)] += read
+        behind, all_rows = behind + bytes_read(piece) - before, all_rows + read
         if progress:
             progress(all_rows, behind / whole)
 

@@ -1,140 +1,141 @@
-"""Arrow columns to NumPy: numbers from typed columns and from text, rows from lists, and keys to group by.
-
-Text is converted here and not by the CSV reader, whose type inference looks at the first block of the file alone and
-whose errors name no row.
-"""
-
-# pyright: reportAttributeAccessIssue=false
-# PyArrow defines its compute functions while it is imported, where pyright cannot see them.
+"""Which columns are what, and where a schema has them."""
 
 from __future__ import annotations
 
-import bisect
-import contextlib
-import math
-from collections.abc import Callable, Iterator
-from typing import Any
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from logitloss.evaluate.errors import InputError
+
+PAIR = "labels"  # the key that tells several pairs of columns apart
+# Marks of a column that came without a type, in the metadata of its field.
+CELLS = {b"logitloss": b"cells"}  # the cells of a CSV, the values of JSON: text, that may stand for anything
+FOLDER = {b"logitloss": b"folder"}  # the one value that a folder's name gives: numbers too, but as a key always text
+
+Names = str | Sequence[str]
+Chosen = Sequence[tuple[tuple[str, ...], pa.Field]]  # for each column the way to it through structs, and its field
 
 
-def to_numbers(column: pa.Array, *, words: bool) -> np.ndarray:
-    """The column in its own dtype, text as float64, and as nan where it is not a number."""
-    if pa.types.is_binary(column.type):
-        column = pa.concat_arrays(list(_parsed_apart(column, words)))
-    if column.null_count:
-        column = column.cast(pa.float64(), safe=False)  # a null becomes nan, in bool and integer columns too
-    if pa.types.is_boolean(column.type):
-        # Several times as fast as PyArrow's own conversion.
-        skipped, start = divmod(column.offset, 8)
-        bits = np.frombuffer(column.buffers()[1] or b"", np.uint8)[skipped:]
-        return np.unpackbits(bits, count=start + len(column), bitorder="little")[start:].view(bool)
-    return column.to_numpy(zero_copy_only=False)
+@dataclass(frozen=True)
+class Columns:
+    """Which columns are what.
+
+    `pairs` are columns of logits, each with its column of labels. With `probabilities` they hold these instead of
+    logits. With `skip_invalid` rows that cannot be scored are counted and left out, else they are an error.
+    """
+
+    pairs: tuple[tuple[str, str], ...]
+    by: tuple[str, ...] = ()
+    weights: str | None = None
+    cluster: str | None = None
+    probabilities: bool = False
+    skip_invalid: bool = False
+
+    @property
+    def numbers(self) -> list[str]:
+        """The columns that hold numbers, each once."""
+        return list(dict.fromkeys([*sum(self.pairs, ()), *([self.weights] if self.weights else [])]))
+
+    @property
+    def grouping(self) -> list[str]:
+        """The columns whose values are keys: those to group by, and the cluster's, last."""
+        return [*self.by, *([self.cluster] if self.cluster else [])]
+
+    @property
+    def names(self) -> list[str]:
+        """All columns, each once."""
+        return list(dict.fromkeys([*self.numbers, *self.grouping]))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What the groups are named by: with several pairs also by the labels' column."""
+        return (PAIR, *self.by) if len(self.pairs) > 1 else self.by
 
 
-def _parsed_apart(texts: pa.Array, words: bool) -> Iterator[pa.Array]:
-    """Text as float64, in pieces. What holds no number is halved until it is alone: Arrow does not say which it is."""
-    try:
-        yield _parsed(texts, words)
-    except pa.ArrowInvalid:
-        if len(texts) == 1:
-            yield pa.nulls(1, pa.float64())
-            return
-        half = len(texts) // 2
-        yield from _parsed_apart(texts[:half], words)
-        yield from _parsed_apart(texts[half:], words)
+def columns_of(
+    logits: Names | None,
+    probabilities: Names | None,
+    labels: Names,
+    by: Names = (),
+    weights: str | None = None,
+    cluster: str | None = None,
+    skip_invalid: bool = False,
+) -> Columns:
+    """The columns that a caller named; `InputError` where they make no sense, whatever the files hold."""
+    if (logits is None) == (probabilities is None):
+        raise InputError("name a column of logits or one of probabilities, and not both")
+    what, predictions = ("logits", logits) if logits is not None else ("probabilities", probabilities)
+    xs, zs, keys = _named(what, predictions), _named("labels", labels), _named("by", by)
+    for name, column in (("weights", weights), ("cluster", cluster)):
+        if column is not None:
+            _named(name, column)
+    if not xs or len(xs) != len(zs):
+        raise InputError(
+            f"got {len(xs)} columns of {what} and {len(zs)} of labels; name one of labels for each of {what}"
+        )
+    pairs = tuple(zip(xs, zs, strict=True))
+    repeated = len(set(pairs)) < len(pairs) or len(set(keys)) < len(keys)
+    if set(xs) & set(zs) or repeated or weights in (*xs, *zs) or cluster in xs:
+        others = "".join(f", {name} {c!r}" for name, c in (("weights", weights), ("cluster", cluster)) if c)
+        x, z = (xs[0], zs[0]) if len(xs) == 1 else (list(xs), list(zs))
+        raise InputError(f"columns named twice: {what} {x!r}, labels {z!r}{others}, by {list(keys)!r}; name each once")
+    if len(xs) > 1 and PAIR in keys:
+        raise InputError(f"by {PAIR!r}: several columns of {what} are grouped by a key of that name; rename the column")
+    return Columns(pairs, keys, weights, cluster, probabilities is not None, skip_invalid)
 
 
-def _parsed(texts: pa.Array, words: bool) -> pa.Array:
-    """Decimal text as float64; spaces around it are allowed and, with `words`, true and false in any case."""
-    texts = texts.cast(pa.string())
-    with contextlib.suppress(pa.ArrowInvalid):
-        return texts.cast(pa.float64())
-    texts = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
-    if words:
-        texts = pc.if_else(pc.equal(texts, "true"), "1", pc.if_else(pc.equal(texts, "false"), "0", texts))
-    return texts.cast(pa.float64())
+def _named(what: str, names: Names | None) -> tuple[str, ...]:
+    names = (names,) if isinstance(names, str) or not isinstance(names, Iterable) else tuple(names)
+    for name in names:
+        if not isinstance(name, str):
+            hint = "; name the column that holds them in probabilities=" if isinstance(name, bool) else ""
+            raise InputError(f"{what}: got {name!r} of type {type(name).__name__}, expected the name of a column{hint}")
+        if not name:
+            raise InputError(f"{what}: got an empty name, expected that of a column; name one, or leave {what} out")
+    return names
 
 
-def is_list(type_: pa.DataType) -> bool:
-    """Whether the type is that of lists, in any of Arrow's three layouts."""
-    return pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
+def selected(source: str, schema: pa.Schema, names: Iterable[str], folders: Iterable[str] = ()) -> Chosen:
+    """The columns of these names; a column that is named so counts before one in a struct, as `struct.column`."""
+    found = []
+    for name in names:
+        if schema.names.count(name) > 1:
+            raise InputError(f"{source}: {schema.names.count(name)} columns are named {name!r}; rename all but one")
+        way = _way({field.name: field for field in schema}, name)
+        if not way:
+            raise missing(source, name, [*schema.names, *folders])
+        field = way[-1]
+        found.append((tuple(step.name for step in way), pa.field(name, field.type, metadata=field.metadata)))
+    return found
 
 
-def to_rows(column: pa.Array, length: int) -> np.ndarray:
-    """The lists as the rows of an array, and rows of nan where they are null or of another length."""
-    fits = pc.fill_null(pc.equal(pc.list_value_length(column), length), False)
-    good = fits.to_numpy(zero_copy_only=False)
-    if good.all():
-        return to_numbers(column.flatten(), words=False).reshape(-1, length)
-    of_good = to_numbers(column.filter(fits).flatten(), words=False).reshape(-1, length)
-    rows = np.full((len(column), length), np.nan, of_good.dtype)
-    rows[good] = of_good
-    return rows
+def _way(fields: dict[str, pa.Field], name: str) -> list[pa.Field]:
+    if name in fields:
+        return [fields[name]]
+    for dot in (i for i, c in enumerate(name) if c == "."):
+        field = fields.get(name[:dot])
+        if field is not None and pa.types.is_struct(field.type):
+            rest = _way({inner.name: inner for inner in field.type.fields}, name[dot + 1 :])
+            if rest:
+                return [field, *rest]
+    return []
 
 
-def key_type_of(type_: pa.DataType) -> pa.DataType:
-    """One type for each kind of key, so that int8 and int64, or text and a dictionary of text, group together."""
-    if pa.types.is_dictionary(type_):
-        return key_type_of(type_.value_type)
-    for is_kind, kind in (
-        (pa.types.is_boolean, pa.bool_()),
-        (pa.types.is_signed_integer, pa.int64()),
-        (pa.types.is_unsigned_integer, pa.uint64()),
-        (pa.types.is_floating, pa.float64()),
-    ):
-        if is_kind(type_):
-            return kind
-    return pa.string()
-
-
-def to_keys(column: pa.Array, key_type: pa.DataType) -> pa.DictionaryArray:
-    """The column as codes into its distinct values, null among them; what stands for a missing value becomes null."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    missing = None
-    if pa.types.is_binary(column.type):
-        missing = pc.equal(pc.binary_length(column), 0)  # CSV has no null but the empty cell
-    elif pa.types.is_floating(column.type):
-        column = pc.add(column.cast(pa.float64()), 0.0)  # -0 and 0 are one group, shown as 0
-        missing = pc.is_nan(column)
-    column = column.cast(key_type)
-    if missing is not None:
-        # Not if_else: PyArrow 17 mixes up the text of an array that is a slice of another.
-        column = pc.replace_with_mask(column, missing, pa.scalar(None, key_type))
-    return column.dictionary_encode(null_encoding="encode")
-
-
-def constant(value: str, rows: int) -> pa.DictionaryArray:
-    """One key for all rows."""
-    return pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array([value]))
-
-
-def first_failure(column: pa.Array, convert: Callable[[pa.Array], Any]) -> int:
-    """The first row that `convert` refuses, given that it refuses the column. It takes arrays: hence bisection."""
-
-    def fails(row: int) -> bool:
-        try:
-            convert(column[: row + 1])
-        except pa.ArrowInvalid:
-            return True
-        return False
-
-    return bisect.bisect_left(range(len(column)), True, key=fails)
-
-
-def shown(value: pa.Scalar) -> str:
-    """The value as an error text quotes it, short and printable."""
-    got = value.as_py()
-    if got is None:
-        return "null"
-    if isinstance(got, bytes):
-        got = got.decode(errors="backslashreplace")
-        return "an empty cell" if not got else repr(got if len(got) <= 60 else got[:60] + "...")
-    if isinstance(got, list):
-        bad = next((i for i, number in enumerate(got) if number is None or math.isnan(number)), None)
-        where = "" if bad is None else f" with {'null' if got[bad] is None else 'nan'} for class {bad}"
-        return f"a list of {len(got)}{where}"
-    return repr(got)
+def missing(source: str, name: str, there: Sequence[str]) -> InputError:
+    """The error for a column that is not there, with the one that may be meant."""
+    by_lower = {one.strip().lower(): one for one in there}
+    near = by_lower.get(name.strip().lower()) or next(iter(difflib.get_close_matches(name, there, 1)), None)
+    hint = f"; did you mean {near!r}?" if near else ""
+    most = 50  # names, of what may be thousands
+    listed = ", ".join(map(repr, there[:most])) + (f" and {len(there) - most} more" if len(there) > most else "")
+    text = f"{source}: no column {name!r}; the columns are {listed}{hint}"
+    for mark, called in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(there) == 1 and mark in there[0]:
+            text += (
+                f"; the values seem to be separated by {called}: write it with commas, or give "
+                f"--sql \"from read_csv('{source}', delim='{mark if mark != chr(9) else chr(92) + 't'}')\""
+            )
+    return InputError(text)

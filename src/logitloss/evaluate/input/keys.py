@@ -234,14 +234,8 @@ def _prefixed(kind: str, texts: pa.Array) -> pa.Array:
 
 
 def _is_text(type_: pa.DataType) -> bool:
-    types = pa.types
-    return any(
-        is_kind(type_)
-        for is_kind in (
-            *(types.is_string, types.is_large_string, types.is_string_view),
-            *(types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary),
-        )
-    )
+    kinds = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view", "fixed_size_binary")
+    return any(getattr(pa.types, f"is_{kind}")(type_) for kind in kinds)
 
 
 def _extension(type_: pa.DataType, metadata: Metadata) -> tuple[str, dict[str, str]]:

@@ -1,245 +1,463 @@
-"""Files in, record batches out, whatever the format and the file system; errors are one line that names the file."""
+"""Files in, raw batches out, whatever the format and the file system; errors are one line that names the file.
+
+PyArrow's datasets read what they can, over explicit lists of files; DuckDB reads JSON.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
+import io
 import itertools
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.dataset as ds
 import pyarrow.fs
-import pyarrow.json
 
 from logitloss.evaluate.errors import InputError, printable, said_by
-from logitloss.evaluate.input.check import Checker, Columns
-from logitloss.evaluate.input.columns import is_list
+from logitloss.evaluate.input import json_lines
+from logitloss.evaluate.input.check import Raw, check_types, has_lists
+from logitloss.evaluate.input.columns import CELLS, FOLDER, Chosen, Columns, selected
+from logitloss.evaluate.input.numbers import commonest_length
 
 # Large enough that the calls for each interval and group do not count, and only megabytes. Lists of logits make the
 # rows fewer, so that the logits are not more.
 BATCH_ROWS = 1 << 20
-CSV_BLOCK_BYTES = 1 << 22  # also the longest line that a CSV, or a file of JSON lines, may have
+CSV_BLOCK_BYTES = 1 << 22  # also the longest line that a CSV may have
 PART_ROWS = 1 << 25  # what one task reads of a Parquet file, which can be entered at any row group; fewer rows of lists
+_HEAD_ROWS = 1 << 10  # of which the commonest length of a list is the number of classes
 
 FORMATS = {
     ".parquet": "Parquet",
     ".pq": "Parquet",
     ".arrow": "Arrow",
+    ".arrows": "Arrow",
     ".feather": "Arrow",
     ".ipc": "Arrow",
     ".orc": "ORC",
     ".csv": "CSV",
-    ".jsonl": "JSON lines",
-    ".ndjson": "JSON lines",
+    ".jsonl": "JSON",
+    ".ndjson": "JSON",
+    ".json": "JSON",
 }
+_LOCAL = pyarrow.fs.LocalFileSystem()
+_COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")  # text formats, which are not compressed within
+_ENDINGS = f"{', '.join(FORMATS)}, or .csv.gz and the like"
 
 
 @dataclass(frozen=True)
 class File:
-    """Where a file is, and the columns that its folders' names add: all that a worker needs to open it."""
+    """Where a file is, and the columns that its folders' names add."""
 
     path: str
-    filesystem: pyarrow.fs.FileSystem = field(default_factory=pyarrow.fs.LocalFileSystem, repr=False, compare=False)
-    constants: Mapping[str, Any] = field(default_factory=dict)
-    name: str = ""  # what errors call it, if not by its path
+    filesystem: pyarrow.fs.FileSystem = field(default_factory=lambda: _LOCAL, repr=False, compare=False)
+    folders: Mapping[str, str | None] = field(default_factory=dict)
+    called: str = ""  # what errors call it, if not by its path
 
-    def __str__(self) -> str:
-        return printable(self.name or self.path)
+    @property
+    def name(self) -> str:
+        """The name for people."""
+        return printable(self.called or self.path)
+
+    @property
+    def form(self) -> str:
+        """The format by the end of the name; "" for none."""
+        stem, ending = os.path.splitext(self.path.lower())
+        form = FORMATS.get(os.path.splitext(stem)[1] if ending in _COMPRESSED else ending, "")
+        return "" if ending in _COMPRESSED and form not in ("CSV", "JSON") else form
 
 
 @dataclass(frozen=True)
-class Part:
-    """A piece of a source that is read by itself: some row groups of a Parquet file, else all of it."""
+class Opened:
+    """A source whose schema was read and checked: a file, or a stream of batches that another library holds."""
 
-    index: int
-    groups: tuple[int, ...] | None
-    first_row: int
+    name: str
+    chosen: Chosen
+    schema: pa.Schema  # of the raw batches: what was chosen, and what the folders' names give
+    classes: int | None  # as the first rows have it; None where logits are no lists, 0 where there are no rows
+    rows: int  # perhaps an estimate
+    size: int  # bytes
+    version: Any = None  # what changes with the file
+    file: File | None = None
+    fragment: ds.Fragment | None = None  # where PyArrow's datasets read it
+    groups: tuple[tuple[int, int], ...] = ()  # the rows and bytes of a Parquet file's row groups
+    stream: Iterator[pa.RecordBatch] | None = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one task reads: all of a source, some row groups of a file, or several small files."""
+
+    sources: tuple[Opened, ...]
+    parts: tuple[tuple[str, int], ...]  # the source and the number of the part in it, for each that this holds
     rows: int
-    bytes: int
+    size: int
+    groups: tuple[int, ...] | None = None
+    first_row: int = 0
 
 
-class Source:
-    """One file with the columns to read from it, opened and checked as far as its schema."""
+def open_files(files: Sequence[File], columns: Columns) -> list[Opened]:
+    """The files with their schemas; `InputError` for one that cannot be read, or lacks a column or has it in a type
+    that is no use."""
+    infos: list[pyarrow.fs.FileInfo] = []
+    for _, same in itertools.groupby(files, key=lambda file: file.filesystem):
+        infos += _infos(list(same))
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda file, info: _opened(file, info, columns), files, infos))
 
-    def __init__(self, file: File, columns: Columns):
-        """Open the file; `InputError` if that is impossible, or a column is missing or of a type that is no use."""
-        self.file, self.columns, self.name = file, columns, str(file)
-        try:
-            self.form = FORMATS[os.path.splitext(file.path)[1].lower()]
-        except KeyError:
-            raise InputError(
-                f"{self.name}: the name must end in one of {', '.join(FORMATS)}, which says how to read it"
-            ) from None
-        self._head = self._first_bytes()
-        with self._reading():
-            self._fragment = self._file_format().make_fragment(file.path, file.filesystem)
-            self.schema = self._fragment.physical_schema
-            _ = self.schema.names  # which may be no UTF-8
-            if self.form == "JSON lines":
-                self.schema = _widened(self.schema, columns)
-        self.checker = Checker(self.name, self.schema, columns, file.constants, text=self.form == "CSV")
-        self.bytes = self._info().size
-        self.classes = self._count_classes() if self.checker.lists() else None
 
-    def parts(self) -> list[Part]:
-        """The pieces, in order."""
-        with self._reading():
-            if self.form != "Parquet":
-                return [Part(0, None, 0, max(1, self._count_rows()), self.bytes)]
-            groups = self._fragment.row_groups
-            starts = [0, *itertools.accumulate(group.num_rows for group in groups)]
-            size = max(1, PART_ROWS // (self.classes or 1))
-            cuts = [i for i in range(1, len(groups)) if starts[i - 1] // size < starts[i] // size]
-            return [
-                Part(
-                    i, tuple(range(a, b)), starts[a], starts[b] - starts[a], sum(g.total_byte_size for g in groups[a:b])
-                )
-                for i, (a, b) in enumerate(itertools.pairwise([0, *cuts, len(groups)]))
-            ]
+def _infos(files: Sequence[File]) -> list[pyarrow.fs.FileInfo]:
+    try:
+        return files[0].filesystem.get_file_info([file.path for file in files])
+    except OSError as error:
+        raise _cannot_open(files[0], error) from error
 
-    def batches(self, part: Part) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """The record batches of a part, each with the number of its first row; `InputError` where reading fails."""
-        row = part.first_row
-        before = self.fingerprint()
-        for batch in self._scan(part):
-            yield row, batch
-            row += batch.num_rows
-        if row == 0 and len(self.parts()) == 1:
-            raise InputError(f"{self.name}: has no rows, and no rows have no mean; leave the file out")
-        if self.fingerprint() != before:
-            raise InputError(f"{self.name}: changed while it was read; score it when it is complete")
 
-    def fingerprint(self) -> str:
-        """What changes when the file does: its size, its time, and a hash of its first and last bytes."""
-        try:
-            info = self._info()
-            with self.file.filesystem.open_input_file(self.file.path) as file:
-                ends = file.read_at(1 << 16, 0) + file.read_at(1 << 16, max(0, info.size - (1 << 16)))
-        except OSError as error:
-            raise self._cannot_open(error) from error
-        return f"{info.size} bytes, {info.mtime_ns}, {hashlib.blake2b(ends, digest_size=16).hexdigest()}"
+def _opened(file: File, info: pyarrow.fs.FileInfo, columns: Columns) -> Opened:
+    name = file.name
+    if info.type == pyarrow.fs.FileType.NotFound:
+        raise InputError(f"{name}: there is no such file or folder; check the path")
+    if not file.form:
+        raise InputError(f"{name}: the name must end in one of {_ENDINGS}, which says how to read it")
+    if not info.size:
+        raise InputError(f"{name}: is empty (0 bytes); leave it out, or write it again")
+    with _reading(file):
+        head = b""
+        if file.form in ("CSV", "Arrow"):
+            with file.filesystem.open_input_stream(file.path) as stream:
+                head = stream.read(1 << 16)
+        fragment, chosen, groups = None, None, ()
+        if file.form == "JSON":
+            names = [column for column in columns.names if column not in file.folders]
+            with _local(file) as path:
+                chosen = json_lines.selected(name, path, names, columns.numbers)
+        elif _is_stream(head):
+            with _open_stream(file) as reader:
+                schema = reader.schema
+        else:
+            fragment = _format(file, head, columns).make_fragment(file.path, file.filesystem)
+            schema = fragment.physical_schema
+            _ = schema.names  # which may be no UTF-8
+        if chosen is None:
+            names = [column for column in columns.names if column not in file.folders or column in schema.names]
+            chosen = selected(name, schema, names, file.folders)
+        if file.form == "CSV":
+            chosen = [(way, pa.field(one.name, one.type, metadata=CELLS)) for way, one in chosen]
+        if file.form == "Parquet":
+            groups = tuple((group.num_rows, group.total_byte_size) for group in fragment.row_groups)
+    schema = raw_schema(chosen, columns, file.folders)
+    check_types(name, schema, columns)
+    with _reading(file):  # last, because PyArrow crashes on some damaged files that the checks above refuse
+        if file.form == "Parquet":
+            rows = sum(count for count, _ in groups)
+        elif file.form in ("CSV", "JSON") or fragment is None:  # an estimate from the length of the first lines
+            rows = max(1, info.size * head.count(b"\n") // max(1, len(head)))
+        else:
+            rows = fragment.count_rows()
+    opened = Opened(name, chosen, schema, None, rows, info.size, (info.size, info.mtime_ns), file, fragment, groups)
+    if not has_lists(opened.schema, columns):
+        return opened
+    with _reading(file):
+        column = columns.pairs[0][0]
+        if fragment is not None:
+            ways = {field.name: pc.field(*way) for way, field in chosen if field.name == column}
+            first = fragment.head(_HEAD_ROWS, columns=ways, batch_size=_HEAD_ROWS, batch_readahead=2)
+        else:
+            first = next(_one_by_one(opened, _HEAD_ROWS, columns.skip_invalid), None)
+        return replace(opened, classes=classes_of(name, column, first))
 
-    def _info(self) -> pyarrow.fs.FileInfo:
-        return self.file.filesystem.get_file_info(self.file.path)
 
-    def _scan(self, part: Part) -> Iterator[pa.RecordBatch]:
-        with self._reading():
-            if self.form == "CSV":
-                self._check_quotes()
-            columns = [name for name in self.columns.names if name in self.schema.names]
-            fragment = self._fragment if part.groups is None else self._fragment.subset(row_group_ids=part.groups)
-            # Two batches ahead keep reading and scoring busy at once; more would only hold memory.
-            size = max(1, BATCH_ROWS // (self.classes or 1))
-            options = {"columns": columns, "batch_size": size, "batch_readahead": 2}
-            for batch in fragment.scanner(schema=self.schema, **options).to_batches():
-                batch.validate(full=True)  # Arrow files are taken as they are: offsets and text may be damaged
-                if batch.num_rows:
-                    yield batch
+def raw_schema(chosen: Chosen, columns: Columns, folders: Iterable[str] = ()) -> pa.Schema:
+    """The schema of raw batches: what was chosen, and the columns that the folders' names give."""
+    fields = {field.name: field for _, field in chosen}
+    folder = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema([fields.get(name) or pa.field(name, folder, metadata=FOLDER) for name in columns.names])
 
-    def _first_bytes(self) -> bytes:
-        try:
-            info = self._info()
-            if info.type == pyarrow.fs.FileType.NotFound:
-                raise InputError(f"{self.name}: there is no such file; check the path")
-            if info.type == pyarrow.fs.FileType.Directory:
-                raise InputError(f"{self.name}: is a folder, expected a file; name the folder without its ending")
-            with self.file.filesystem.open_input_stream(self.file.path, compression=None) as file:
-                head = file.read(1 << 16)
-        except OSError as error:
-            raise self._cannot_open(error) from error
-        if not head:
-            raise InputError(f"{self.name}: is empty (0 bytes); leave it out, or write it again")
-        return head
 
-    def _cannot_open(self, error: OSError) -> InputError:
-        reason = os.strerror(error.errno) if error.errno else said_by(error)
-        return InputError(f"{self.name}: cannot be opened: {reason}; check its permissions")
+def classes_of(name: str, column: str, first: pa.Table | pa.RecordBatch | None) -> int:
+    """How many logits a list has, by the first rows; 0 where there are none."""
+    if first is None or not len(first):
+        return 0
+    lists = first[column].combine_chunks() if isinstance(first, pa.Table) else first[column]
+    classes = commonest_length(lists.slice(0, _HEAD_ROWS))
+    if classes is None:
+        raise InputError(
+            f"{name}: column {column!r}: the first {min(len(lists), _HEAD_ROWS)} rows hold no list of numbers, one for "
+            "each class; correct them or leave them out"
+        )
+    return classes
 
-    def _file_format(self) -> ds.FileFormat:
-        if self.form == "Parquet":
-            # Without pre_buffer, which keeps the bytes of the whole file in memory until its last row.
-            options = ds.ParquetFragmentScanOptions(page_checksum_verification=True, pre_buffer=False)
-            return ds.ParquetFileFormat(default_fragment_scan_options=options)
-        if self.form == "Arrow":
-            return ds.IpcFileFormat()
-        if self.form == "ORC":
-            return ds.OrcFileFormat()
-        if self.form == "JSON lines":
-            return ds.JsonFileFormat(read_options=pyarrow.json.ReadOptions(block_size=CSV_BLOCK_BYTES))
-        # Bytes, because type inference looks at the first block alone: what a later row means must not depend on it.
-        return ds.CsvFileFormat(
-            read_options=pyarrow.csv.ReadOptions(block_size=CSV_BLOCK_BYTES),
-            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-            convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(self.columns.names, pa.binary())),
+
+def pieces_of(sources: Iterable[Opened], classes: int | None) -> list[Piece]:
+    """The parts of all sources, in order: a large Parquet file has several."""
+    size, found = max(1, PART_ROWS // (classes or 1)), []
+    for one in sources:
+        starts = [0, *itertools.accumulate(rows for rows, _ in one.groups)]
+        cuts = [i for i in range(1, len(one.groups)) if starts[i - 1] // size < starts[i] // size]
+        if not cuts:
+            found.append(Piece((one,), ((one.name, 0),), one.rows, one.size))
+            continue
+        for i, (a, b) in enumerate(itertools.pairwise([0, *cuts, len(one.groups)])):
+            held = sum(count for _, count in one.groups[a:b])
+            found.append(Piece((one,), ((one.name, i),), starts[b] - starts[a], held, tuple(range(a, b)), starts[a]))
+    return found
+
+
+def gathered(pieces: Iterable[Piece], classes: int | None) -> list[Piece]:
+    """The same with small files together, so that they cost few calls."""
+    most, found = max(1, BATCH_ROWS // (classes or 1)), []
+    for piece in pieces:
+        last = found[-1] if found else None
+        if last and last.rows + piece.rows <= most and _alike(last, piece):
+            sources, parts = last.sources + piece.sources, last.parts + piece.parts
+            found[-1] = Piece(sources, parts, last.rows + piece.rows, last.size + piece.size)
+        else:
+            found.append(piece)
+    return found
+
+
+def _alike(piece: Piece, other: Piece) -> bool:
+    """Whether PyArrow can read the files of both as one dataset."""
+    a, b = piece.sources[0], other.sources[0]
+    return (
+        piece.groups is other.groups is None
+        and a.fragment is not None
+        and b.fragment is not None
+        and all(len(way) == 1 for way, _ in a.chosen)
+        and a.chosen == b.chosen
+        and a.fragment.format == b.fragment.format
+        and a.file.filesystem == b.file.filesystem
+    )
+
+
+def raw_batches(piece: Piece, classes: int | None, skip_invalid: bool) -> Iterator[Raw]:
+    """The rows of a piece, in order; `InputError` where reading fails, or a file changes meanwhile."""
+    size = max(1, BATCH_ROWS // (classes or 1))
+    rows = dict.fromkeys((source.name for source in piece.sources), 0)
+    held: list[tuple[int, str, int]] = []
+    batches: list[pa.RecordBatch] = []
+
+    def joined() -> Raw:
+        origins, held[:] = list(held), []
+        if len(batches) == 1:
+            return Raw(batches.pop(), origins)
+        table = pa.Table.from_batches(batches).combine_chunks()
+        batches.clear()
+        return Raw(table.to_batches()[0], origins)
+
+    for source, batch in _read(piece, size, skip_invalid):
+        for start in range(0, len(batch), size):
+            part = _complete(source, batch.slice(start, size))
+            behind = sum(map(len, batches))
+            if batches and behind + len(part) > size:
+                yield joined()
+                behind = 0
+            held.append((behind, source.name, piece.first_row + rows[source.name]))
+            batches.append(part)
+            rows[source.name] += len(part)
+            if len(piece.sources) == 1:
+                yield joined()
+    if batches:
+        yield joined()
+    for source in piece.sources:
+        if not rows[source.name] and piece.groups is None:
+            raise InputError(f"{source.name}: has no rows, and no rows have no mean; leave it out")
+    files = [source.file for source in piece.sources if source.file is not None]
+    if files:
+        for source, info in zip(piece.sources, _infos(files), strict=True):
+            if source.version != (info.size, info.mtime_ns):
+                raise InputError(f"{source.name}: changed while it was read; score it when it is complete")
+
+
+def _complete(source: Opened, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """With the columns that the folders' names give, and the marks of those without types."""
+    columns = []
+    for name in source.schema.names:
+        if name in batch.schema.names:
+            columns.append(batch[name])
+            continue
+        value, rows = source.file.folders[name], np.zeros(len(batch), np.int32)
+        codes = pa.array(rows, mask=rows == 0 if value is None else None)
+        columns.append(pa.DictionaryArray.from_arrays(codes, pa.array([value or ""])))
+    return pa.RecordBatch.from_arrays(columns, schema=source.schema)
+
+
+def _read(piece: Piece, size: int, skip_invalid: bool) -> Iterator[tuple[Opened, pa.RecordBatch]]:
+    first = piece.sources[0]
+    if first.file is None:
+        yield from ((first, batch) for batch in first.stream)
+        return
+    try:
+        if first.fragment is None:
+            yield from ((first, batch) for batch in _one_by_one(first, size, skip_invalid))
+        else:
+            yield from _scanned(piece, size)
+    except _FAILURES as error:
+        if len(piece.sources) == 1:
+            raise _refused(first.file, error) from error
+        for source in piece.sources:  # which of them it is, PyArrow does not say
+            for _ in _read(Piece((source,), (), 0, 0), size, skip_invalid):
+                pass
+        raise _refused(first.file, error) from error
+
+
+def _scanned(piece: Piece, size: int) -> Iterator[tuple[Opened, pa.RecordBatch]]:
+    """By PyArrow's datasets, which project, and read a few files and row groups ahead."""
+    first = piece.sources[0]
+    by_path = {source.file.path: source for source in piece.sources}
+    for source in piece.sources:
+        if source.file.form == "CSV":
+            _check_quotes(source.file)
+    fragments = [source.fragment for source in piece.sources]
+    if piece.groups is not None:
+        fragments = [first.fragment.subset(row_group_ids=piece.groups)]
+    physical = first.fragment.physical_schema
+    schema = pa.schema([physical.field(name) for name in dict.fromkeys(way[0] for way, _ in first.chosen)])
+    dataset = ds.FileSystemDataset(fragments, schema, first.fragment.format, first.file.filesystem)
+    ways = {field.name: pc.field(*way) for way, field in first.chosen}
+    # Two batches ahead keep reading and scoring busy at once; more would only hold memory.
+    for tagged in dataset.scanner(columns=ways, batch_size=size, batch_readahead=2).scan_batches():
+        batch = tagged.record_batch
+        batch.validate(full=True)  # Arrow files are taken as they are: offsets and text may be damaged
+        if len(batch):
+            yield by_path[tagged.fragment.path], batch
+
+
+def _one_by_one(source: Opened, size: int, skip_invalid: bool) -> Iterator[pa.RecordBatch]:
+    """The batches of a file that PyArrow's datasets do not read: JSON, and Arrow's format for streams."""
+    if source.file.form == "JSON":
+        with _local(source.file) as path:
+            yield from json_lines.batches(source.name, path, source.chosen, size, skip_invalid)
+        return
+    with _open_stream(source.file) as reader:
+        for batch in reader:
+            batch.validate(full=True)
+            if len(batch):
+                yield projected(batch, source.chosen)
+
+
+def projected(batch: pa.RecordBatch, chosen: Chosen) -> pa.RecordBatch:
+    """The chosen columns of a batch that has others too."""
+    columns = [batch[way[0]] if len(way) == 1 else pc.struct_field(batch[way[0]], way[1:]) for way, _ in chosen]
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema([field for _, field in chosen]))
+
+
+def fingerprint(file: File) -> str:
+    """What changes when the file does: its size, its time, and a hash of its first and last bytes."""
+    try:
+        info = file.filesystem.get_file_info(file.path)
+        with file.filesystem.open_input_file(file.path) as opened:
+            ends = opened.read_at(1 << 16, 0) + opened.read_at(1 << 16, max(0, info.size - (1 << 16)))
+    except OSError as error:
+        raise _cannot_open(file, error) from error
+    return f"{info.size} bytes, {info.mtime_ns}, {hashlib.blake2b(ends, digest_size=16).hexdigest()}"
+
+
+def _format(file: File, head: bytes, columns: Columns) -> ds.FileFormat:
+    if file.form == "Parquet":
+        # Without pre_buffer, which keeps the bytes of the whole file in memory until its last row.
+        options = ds.ParquetFragmentScanOptions(page_checksum_verification=True, pre_buffer=False)
+        return ds.ParquetFileFormat(default_fragment_scan_options=options)
+    if file.form == "Arrow":
+        return ds.IpcFileFormat()
+    if file.form == "ORC":
+        return ds.OrcFileFormat()
+    lines = csv.reader(io.StringIO(head.decode("utf-8-sig", "replace")))
+    header = next((names for names in lines if names), [])
+    renamed: dict[str, Any] = {}
+    if len(set(header)) < len(header):  # which PyArrow refuses, be they used or not
+        for name in columns.names:
+            if header.count(name) > 1:
+                raise InputError(f"{file.name}: {header.count(name)} columns are named {name!r}; rename all but one")
+        names = [name if header.count(name) == 1 else f"{name} (column {i + 1})" for i, name in enumerate(header)]
+        renamed = {"column_names": names, "skip_rows": lines.line_num}
+    # Bytes, because type inference looks at the first block alone: what a later row means must not depend on it.
+    return ds.CsvFileFormat(
+        read_options=pyarrow.csv.ReadOptions(block_size=CSV_BLOCK_BYTES, **renamed),
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(columns.names, pa.binary())),
+    )
+
+
+def _check_quotes(file: File) -> None:
+    """Refuse an open quote, which makes the parser take the rest of the file for one value, without a word."""
+    with file.filesystem.open_input_stream(file.path) as stream:
+        quotes = sum(chunk.count(b'"') for chunk in iter(lambda: stream.read(1 << 20), b""))
+    if quotes % 2:
+        raise InputError(
+            f"{file.name}: cannot be read as CSV: it has an odd number of double quotes, so a quoted value never "
+            'ends; the file may be truncated, or a quote in a value not written as ""'
         )
 
-    def _check_quotes(self) -> None:
-        """Refuse an open quote, which makes the parser take the rest of the file for one value, without a word."""
-        with self.file.filesystem.open_input_stream(self.file.path, compression=None) as file:
-            quotes = sum(chunk.count(b'"') for chunk in iter(lambda: file.read(1 << 20), b""))
-        if quotes % 2:
-            raise InputError(
-                f"{self.name}: cannot be read as CSV: it has an odd number of double quotes, so a quoted value never "
-                'ends; the file may be truncated, or a quote in a value not written as ""'
-            )
 
-    def _count_rows(self) -> int:
-        """The rows by the file's own account; text has none, so an estimate from the length of its first lines."""
-        if self.form in ("CSV", "JSON lines"):
-            return self.bytes * self._head.count(b"\n") // len(self._head)
-        return self._fragment.count_rows()
-
-    def _count_classes(self) -> int:
-        """The length of the first list; 0 for a file without rows."""
-        column = self.columns.pairs[0][0]
-        with self._reading():
-            options = {"columns": [column], "batch_size": 1, "batch_readahead": 2}
-            head = self._fragment.scanner(schema=self.schema, **options).head(1)
-            head.validate(full=True)
-        if not len(head):
-            return 0
-        return self.checker.first_classes(head[0][0])
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except InputError:
-            raise
-        # Whatever its C++ readers meet in a damaged file, PyArrow raises as one of these.
-        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-            raise InputError(f"{self.name}: cannot be read as {self.form}: {_reason(error)}") from error
+def _is_stream(head: bytes) -> bool:
+    """Whether it is Arrow's format for streams, which has no table of contents."""
+    return head.startswith(b"\xff\xff\xff\xff")
 
 
-def _widened(schema: pa.Schema, columns: Columns) -> pa.Schema:
-    """The schema with whole logits as float64: JSON has one kind of number. Labels too, unless they are classes."""
-    for logits, labels in columns.pairs:
-        if {logits, labels} <= set(schema.names):
-            x, z, wide = schema.field(logits).type, schema.field(labels).type, pa.float64()
-            if is_list(x) and pa.types.is_integer(x.value_type):
-                schema = schema.set(schema.get_field_index(logits), pa.field(logits, pa.list_(wide)))
-            elif pa.types.is_integer(x):
-                schema = schema.set(schema.get_field_index(logits), pa.field(logits, wide))
-            if not is_list(x) and pa.types.is_integer(z):
-                schema = schema.set(schema.get_field_index(labels), pa.field(labels, wide))
-    return schema
+@contextlib.contextmanager
+def _open_stream(file: File) -> Iterator[pa.RecordBatchReader]:
+    with file.filesystem.open_input_stream(file.path) as source, pa.ipc.open_stream(source) as reader:
+        yield reader
 
 
-def _reason(error: BaseException) -> str:
-    """PyArrow's text as one short line, without the path it repeats and with the rows counted as they are here."""
+@contextlib.contextmanager
+def _local(file: File) -> Iterator[str]:
+    """A path that DuckDB can read."""
+    if isinstance(file.filesystem, pyarrow.fs.LocalFileSystem):
+        yield file.path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, os.path.basename(file.path))
+        with file.filesystem.open_input_stream(file.path, compression=None) as source, open(path, "wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+        yield path
+
+
+# Whatever its C++ readers meet in a damaged file, PyArrow raises as one of these.
+_FAILURES = (pa.ArrowException, OSError, ValueError, MemoryError)
+
+
+@contextlib.contextmanager
+def _reading(file: File) -> Iterator[None]:
+    try:
+        yield
+    except _FAILURES as error:
+        raise _refused(file, error) from error
+
+
+def _refused(file: File, error: BaseException) -> InputError:
+    """The error with PyArrow's text as one line, without the path it repeats and with the rows counted as here."""
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, PermissionError):
+        return _cannot_open(file, error)
     text = said_by(error, most=None)
     ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", text)
     if ragged:
         line, expected, got = map(int, ragged.groups())
-        return (
+        reason = (
             f"row {line - 1} (the first row of data is row 1) has {got} values, expected {expected} as in the header; "
             "correct the row or leave it out"
         )
-    text = re.sub(r"^Could not open \w+ input source '.*?': (Invalid: )?", "", text)
-    return f"{text[:200].rstrip('.')}; the file may be truncated or damaged"
+    else:
+        text = re.sub(r"^Could not open \w+ input source '.*?': (Invalid: )?", "", text)
+        reason = f"{text[:200].rstrip('.')}; the file may be truncated or damaged"
+    return InputError(f"{file.name}: cannot be read as {file.form}: {reason}")
+
+
+def _cannot_open(file: File, error: OSError) -> InputError:
+    reason = os.strerror(error.errno) if error.errno else said_by(error)
+    return InputError(f"{file.name}: cannot be opened: {reason}; check its permissions")

@@ -10,93 +10,71 @@ import os
 import shutil
 import tempfile
 import urllib.parse
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.fs
 
-from logitloss.evaluate.errors import InputError, printable, said_by
-from logitloss.evaluate.input import read
-from logitloss.evaluate.input.check import Checker, Columns
-from logitloss.evaluate.input.read import FORMATS, File, Part, Source
+from logitloss.evaluate.errors import InputError, needed, printable, said_by
+from logitloss.evaluate.input.columns import Columns
+from logitloss.evaluate.input.read import File, Opened, open_files
+from logitloss.evaluate.input.tables import ArrowStream, Table, open_table, table_of
 
-_STREAM = b"\xff\xff\xff\xff"  # what Arrow's streaming format starts with
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+_ACCEPTED = (
+    "a path, glob, folder or address of files, a table (of PyArrow, Polars, pandas, DuckDB, or any with "
+    "__arrow_c_stream__), a dict of arrays, or a list of these"
+)
+
+Path = str | os.PathLike[str]
+Source = Path | ArrowStream | Mapping[str, Any]
+Sources = Source | Iterable[Source]
 
 
-def sources(inputs: Any, columns: Columns) -> Iterator[Source | Stream]:
+def open_sources(inputs: Sources, columns: Columns) -> list[Opened]:
     """A source for each file or table, in the order named; those of a folder or glob in the order of their names."""
-    if isinstance(inputs, (str, os.PathLike)) or hasattr(inputs, "__arrow_c_stream__"):
-        inputs = [inputs]
-    for one in inputs:
-        if isinstance(one, File):
-            yield Source(one, columns)
-        elif isinstance(one, (str, os.PathLike)):
-            for file in _files(os.fspath(one)):
-                yield Source(file, columns)
-        elif hasattr(one, "__arrow_c_stream__"):
-            yield Stream(one, columns)
-        else:
-            raise InputError(
-                f"got {type(one).__module__}.{type(one).__qualname__}, expected a path or an object with "
-                "__arrow_c_stream__, as the tables of PyArrow, Polars, DuckDB and pandas 3 have; convert it"
-            )
+    found = _found(inputs)
+    _refuse_twice(found)
+    files = iter(open_files([one for one in found if isinstance(one, File)], columns))
+    return [next(files) if isinstance(one, File) else open_table(one, columns) for one in found]
 
 
-class Stream:
-    """A table, or a stream of batches, that another library holds. It is read once, and cannot be sent elsewhere."""
+def _found(inputs: Any) -> list[File | Table]:
+    one = table_of(inputs)
+    if one is not None:
+        return [one]
+    if isinstance(inputs, File):
+        return [inputs]
+    if isinstance(inputs, (str, os.PathLike)):
+        return list(_files(os.fspath(inputs)))
+    if isinstance(inputs, (list, tuple, set, frozenset, Iterator)):
+        return [file for one in inputs for file in _found(one)]
+    kind = type(inputs)
+    remedy = "; call its compute() first" if hasattr(inputs, "compute") else ""
+    what = "None" if inputs is None else f"{kind.__module__}.{kind.__qualname__}"
+    raise InputError(f"got {what}, expected {_ACCEPTED}{remedy}")
 
-    bytes = 0
 
-    def __init__(self, table: Any, columns: Columns):
-        """Take the stream; `InputError` if a column is missing or of a type that is no use."""
-        self.name = f"{type(table).__module__.partition('.')[0]}.{type(table).__qualname__}"
-        try:
-            self._reader = pa.RecordBatchReader.from_stream(table)
-        except (pa.ArrowException, TypeError, ValueError) as error:
-            raise InputError(f"{self.name}: gives no stream of rows: {said_by(error)}") from error
-        self.checker = Checker(self.name, self._reader.schema, columns, {}, text=False)
-        self._columns = columns
-        self._first = self._next()
-        self.classes = self._count_classes() if self.checker.lists() else None
-        self._rows = getattr(table, "num_rows", 0)  # not len, for which DuckDB runs the query once more
-
-    def parts(self) -> list[Part]:
-        """All of it: a stream has no pieces."""
-        return [Part(0, None, 0, max(1, self._rows), 0)]
-
-    def batches(self, part: Part) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """The record batches, of no more rows than a file's, each with the number of its first row."""
-        row, size, batch = part.first_row, max(1, read.BATCH_ROWS // (self.classes or 1)), self._first
-        while batch is not None:
-            for start in range(0, len(batch), size):
-                yield row + start, batch.slice(start, size)
-            row += len(batch)
-            batch = self._next()
-        if not row:
-            raise InputError(f"{self.name}: has no rows, and no rows have no mean; leave it out")
-
-    def _next(self) -> pa.RecordBatch | None:
-        try:
-            for batch in self._reader:
-                if len(batch):
-                    return batch.select(self._columns.names)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise InputError(f"{self.name}: {said_by(error)}") from error
-        return None
-
-    def _count_classes(self) -> int:
-        if self._first is None:
-            return 0
-        return self.checker.first_classes(self._first[self._columns.pairs[0][0]][0])
+def _refuse_twice(found: Iterable[File | Table]) -> None:
+    """A file that is named twice, by whatever paths and links, would count twice."""
+    seen: dict[Any, str] = {}
+    for one in found:
+        key: Any = id(one.held) if isinstance(one, Table) else f"{one.filesystem.type_name}:{one.path}"
+        if isinstance(one, File) and isinstance(one.filesystem, pyarrow.fs.LocalFileSystem):
+            with contextlib.suppress(OSError):
+                stat = os.stat(one.path)
+                key = stat.st_dev, stat.st_ino
+        if key in seen:
+            as_well = "" if seen[key] == one.name else f", as {seen[key]} too"
+            raise InputError(f"{one.name}: is named twice{as_well}; each of its rows would count twice, name it once")
+        seen[key] = one.name
 
 
 def query(sql: str) -> Any:
     """The result of a query by DuckDB, which reads files of most kinds by their names in quotes."""
-    import duckdb
-
+    duckdb = needed("duckdb", "a query")
     try:
         return duckdb.connect().sql(sql)
     except duckdb.Error as error:
@@ -111,33 +89,22 @@ def spooled(stream: IO[bytes]) -> Iterator[File]:
         with open(path, "wb") as file:
             shutil.copyfileobj(stream, file, 1 << 20)
         with open(path, "rb") as file:
-            head = file.read(1 << 12)
-        os.rename(path, path + _suffix(head))
-        if head.startswith(_STREAM):
-            _stream_to_file(path + ".arrow")
-        yield File(path + _suffix(head), name="stdin")
+            ending = _ending(file.read(1 << 12))
+        os.rename(path, path + ending)
+        yield File(path + ending, called="stdin")
 
 
-def _suffix(head: bytes) -> str:
+def _ending(head: bytes) -> str:
     """The format by the bytes that it starts with; what is no other is CSV."""
-    for suffix, magic in ((".parquet", b"PAR1"), (".arrow", (b"ARROW1", _STREAM)), (".orc", b"ORC")):
+    for ending, magic in (
+        (".parquet", b"PAR1"),
+        (".arrow", (b"ARROW1", b"\xff\xff\xff\xff")),
+        (".orc", b"ORC"),
+        (".csv.gz", b"\x1f\x8b"),
+    ):
         if head.startswith(magic):
-            return suffix
-    return ".jsonl" if head.lstrip().startswith(b"{") else ".csv"
-
-
-def _stream_to_file(path: str) -> None:
-    """The streaming format of Arrow as the one that can be entered anywhere."""
-    whole = path + ".file"
-    try:
-        with pa.ipc.open_stream(path) as reader, pa.ipc.new_file(whole, reader.schema) as writer:
-            for batch in reader:
-                writer.write_batch(batch)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(
-            f"stdin: cannot be read as Arrow: {said_by(error)}; the file may be truncated or damaged"
-        ) from error
-    os.replace(whole, path)
+            return ending
+    return ".json" if head.lstrip().startswith((b"{", b"[")) else ".csv"
 
 
 def _files(path: str) -> Iterator[File]:
@@ -152,7 +119,7 @@ def _files(path: str) -> Iterator[File]:
         for one in found:
             yield from _files(one)
     else:
-        yield File(path)
+        yield File(path, folders=_folders(path))
 
 
 def _at_address(address: str) -> Iterator[File]:
@@ -176,7 +143,7 @@ def _at_address(address: str) -> Iterator[File]:
         if one.type == pyarrow.fs.FileType.Directory:
             yield from _in_folder(filesystem, one.path, scheme + one.path)
         else:
-            yield File(one.path, filesystem, name=scheme + one.path)
+            yield File(one.path, filesystem, _folders(one.path), scheme + one.path)
 
 
 def _public(address: str) -> str:
@@ -200,36 +167,39 @@ def _no_match(pattern: str) -> InputError:
 
 
 def _in_folder(filesystem: pyarrow.fs.FileSystem, folder: str, name: str) -> Iterator[File]:
-    """The files of a folder and those in it, with a column for each folder called `column=value`."""
+    """The files of a folder and those in it; what cannot be read and is not hidden is named in a warning."""
     try:
         found = filesystem.get_file_info(pyarrow.fs.FileSelector(folder, recursive=True))
     except OSError as error:
         raise InputError(f"{printable(name)}: cannot be listed: {said_by(error)}") from error
     files: list[File] = []
+    others: list[str] = []
     for info in sorted(found, key=lambda one: one.path):
-        inside = info.path[len(folder) :].strip("/").split("/")
-        hidden = any(part.startswith(("_", ".")) for part in inside)  # what writers leave beside the data
-        if info.type == pyarrow.fs.FileType.File and not hidden and os.path.splitext(info.path)[1].lower() in FORMATS:
-            values = dict(part.split("=", 1) for part in inside[:-1] if "=" in part)
-            full = f"{name.rstrip('/')}/{'/'.join(inside)}" if name != folder else ""
-            files.append(File(info.path, filesystem, {key: _value(text) for key, text in values.items()}, full))
+        inside = info.path[len(folder) :].strip("/")
+        if info.type != pyarrow.fs.FileType.File or any(map(_is_hidden, inside.split("/"))):
+            continue
+        called = f"{name.rstrip('/')}/{inside}" if name != folder else ""
+        file = File(info.path, filesystem, _folders(info.path), called)
+        (files if file.form else others).append(file if file.form else printable(inside))
     if not files:
-        raise InputError(f"{printable(name)}: no file in it has a name that ends in one of {', '.join(FORMATS)}")
-    yield from _typed(files)
+        raise InputError(f"{printable(name)}: no file in it has a name that ends in a known format, such as .parquet")
+    if others:
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        warnings.warn(
+            f"{printable(name)}: left out what is of no known format: {', '.join(others[:5])}{more}", stacklevel=2
+        )
+    yield from files
 
 
-def _value(text: str) -> str | None:
-    return None if text == _NO_VALUE else urllib.parse.unquote(text)
+def _is_hidden(name: str) -> bool:
+    """What writers leave beside the data. As for Spark, a name with = is a partition, whatever it begins with."""
+    return name.startswith(("_", ".")) and "=" not in name
 
 
-def _typed(files: Sequence[File]) -> Iterable[File]:
-    """The columns of folders' names as integers, where all of a column's values are."""
-    names = {name for file in files for name in file.constants}
-    whole = set()
-    for name in names:
-        values = [file.constants[name] for file in files if file.constants.get(name) is not None]
-        if all(value.lstrip("-").isdecimal() and len(value) < 19 for value in values) and values:
-            whole.add(name)
-    for file in files:
-        constants = {n: int(v) if n in whole and v is not None else v for n, v in file.constants.items()}
-        yield replace(file, constants=constants)
+def _folders(path: str) -> dict[str, str | None]:
+    """The columns that folders called `column=value` add. Values are text: 007 and 7 are two."""
+    steps = (step.partition("=") for step in path.replace(os.sep, "/").split("/")[:-1] if "=" in step)
+    return {
+        urllib.parse.unquote(name): None if value == _NO_VALUE else urllib.parse.unquote(value)
+        for name, _, value in steps
+    }

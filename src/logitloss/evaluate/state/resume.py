@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from logitloss.evaluate.errors import InputError, said_by
-from logitloss.evaluate.input.check import Columns
+from logitloss.evaluate.input.columns import Columns
 from logitloss.evaluate.output import check_output, write_whole
 from logitloss.evaluate.plan import Plan
 from logitloss.evaluate.results import Report
@@ -41,17 +41,18 @@ class Progress:
 class Run:
     """What is known of a set of sources so far, and how it was come by."""
 
-    def __init__(self, columns: Columns, plan: Plan, path: Path | None = None):
+    def __init__(self, columns: Columns, plan: Plan, key_types: Sequence[pa.DataType] = (), path: Path | None = None):
         """Nothing yet; with a path, kept there."""
         self.columns, self.plan, self.path = columns, plan, path
-        self.partial = State([pa.string()] * len(columns.keys))
+        self.partial = State(key_types)
         self.sources: dict[str, Progress] = {}
         self._next_save, self._saved = 0.0, True
 
-    def add(self, name: str, part: int, partial: State) -> None:
-        """Count a part in, and write the file unless that was done just now."""
+    def add(self, parts: Iterable[tuple[str, int]], partial: State) -> None:
+        """Count parts in, and write the file unless that was done just now."""
         self.partial.merge(partial)
-        self.sources[name].done.add(part)
+        for name, part in parts:
+            self.sources[name].done.add(part)
         self._saved = False
         if time.monotonic() >= self._next_save:
             self.save()
@@ -82,7 +83,7 @@ class Run:
             columns = dict(description["columns"])
             columns["pairs"], columns["by"] = tuple(map(tuple, columns["pairs"])), tuple(columns["by"])
             partial = State.from_arrow(table)
-            run = cls(Columns(**columns), Plan(partial.key_types, description["classes"]), path)
+            run = cls(Columns(**columns), Plan(description["classes"], tuple(description["kinds"])), (), path)
             run.partial = partial
             for name, fingerprint, parts, done in description["sources"]:
                 run.sources[name] = Progress(fingerprint, parts, set(done))
@@ -100,6 +101,7 @@ class Run:
         """Refuse to add what was scored otherwise."""
         for what, mine, its in (
             *((f.name, getattr(self.columns, f.name), getattr(columns, f.name)) for f in dataclasses.fields(Columns)),
+            ("kinds of the keys", self.plan.kinds, plan.kinds),
             ("classes", self.plan.classes, plan.classes),
         ):
             if mine != its:
@@ -107,29 +109,34 @@ class Run:
                     f"{path}: was scored with {what} {json.dumps(its)}, expected {json.dumps(mine)}; keep them apart"
                 )
 
+    def skipped(self) -> dict[str, int]:
+        """The rows left out, by reason."""
+        return self.partial.reasons()
+
     def report(self) -> Report:
         """The scores so far."""
         logits, labels = (", ".join(dict.fromkeys(names)) for names in zip(*self.columns.pairs, strict=True))
-        return self.partial.report(
-            by=self.columns.keys,
-            sources=tuple(self.sources),
-            logits=logits,
-            labels=labels,
-            cluster=self.columns.cluster,
-        )
+        return self.partial.report(by=self.columns.keys, sources=tuple(self.sources), logits=logits, labels=labels)
 
     def _description(self) -> dict[str, Any]:
         return {
             "version": _VERSION,
             "columns": dataclasses.asdict(self.columns),
             "classes": self.plan.classes,
+            "kinds": self.plan.kinds,
             "sources": [[name, one.fingerprint, one.parts, sorted(one.done)] for name, one in self.sources.items()],
         }
 
 
-def resumed(path: Path, columns: Columns, plan: Plan, sources: Sequence[tuple[str, str, int]]) -> Run:
+def resumed(
+    path: Path,
+    columns: Columns,
+    plan: Plan,
+    key_types: Sequence[pa.DataType],
+    sources: Sequence[tuple[str, str, int]],
+) -> Run:
     """The run that a file holds, or a new one; `sources` are the names, fingerprints and numbers of parts."""
-    run = Run(columns, plan, path)
+    run = Run(columns, plan, key_types, path)
     if path.exists():
         before = Run.load(path)
         run.check_same(before.columns, before.plan, path)
@@ -168,11 +175,12 @@ def merged(paths: Iterable[Path], into: Path | None = None, *, force: bool = Fal
                     f"{path}: holds {len(one.done)} of the {one.parts} parts of {name}; finish that run first"
                 )
         if whole is None:
-            whole = Run(run.columns, run.plan, into)
+            whole = Run(run.columns, run.plan, run.partial.key_types, into)
         whole.check_same(run.columns, run.plan, path)
         for name, one in run.sources.items():
-            if name in whole.sources and whole.sources[name].fingerprint == one.fingerprint:
-                raise InputError(f"{path}: holds {name}, which another of the files holds too; count it once")
+            if twin := next((n for n, other in whole.sources.items() if other.fingerprint == one.fingerprint), ""):
+                as_well = "" if twin == name else f", as {twin}"
+                raise InputError(f"{path}: holds {name}, which another of the files holds too{as_well}; count it once")
             whole.sources[name if name not in whole.sources else f"{name} ({path})"] = one
         whole.partial.merge(run.partial)
         whole._saved = False
