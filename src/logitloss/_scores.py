@@ -55,14 +55,6 @@ _MaxLoss = Annotated[float | None, _gates("--max-loss", help="Exit with status 1
 
 
 def evaluate(
-    logits: Annotated[
-        list[str],
-        _columns(
-            "--logits",
-            "-x",
-            help="Read logits from COLUMN: a number for each row, or a list with one for each class.",
-        ),
-    ],
     labels: Annotated[
         list[str],
         _columns(
@@ -77,6 +69,18 @@ def evaluate(
             help="Parquet, CSV, Arrow, ORC or JSON lines: files, folders, globs, s3:// or gs://; - reads stdin."
         ),
     ] = None,
+    logits: Annotated[
+        list[str] | None,
+        _columns(
+            "--logits",
+            "-x",
+            help="Read logits from COLUMN: a number for each row, or a list with one for each class.",
+        ),
+    ] = None,
+    probabilities: Annotated[
+        list[str] | None,
+        _columns("--probabilities", "-p", help="Read probabilities from COLUMN, instead of --logits."),
+    ] = None,
     by: Annotated[
         list[str] | None,
         _columns("--by", "-b", help="Group rows by COLUMN. Repeat it to group by combinations."),
@@ -84,15 +88,8 @@ def evaluate(
     weights: Annotated[str | None, _columns("--weights", "-w", help="Weight rows by COLUMN.")] = None,
     cluster: Annotated[
         str | None,
-        _columns(
-            "--cluster",
-            "-c",
-            help="Allow for rows with the same value in COLUMN (a user, a day, a document) to be alike.",
-        ),
+        _columns("--cluster", "-c", help="Treat rows with the same value of COLUMN (a user, a day) as dependent."),
     ] = None,
-    probabilities: Annotated[
-        bool, _columns("--probabilities", metavar=None, help="Read --logits as probabilities.")
-    ] = False,
     sql: Annotated[
         str | None,
         _input("--sql", metavar="QUERY", help="Score the rows that this DuckDB query returns, instead of files."),
@@ -101,6 +98,10 @@ def evaluate(
         bool,
         _input("--skip-invalid", help="Leave out rows that cannot be scored, and count them, instead of failing."),
     ] = False,
+    max_skipped: Annotated[
+        float,
+        _input("--max-skipped", metavar="SHARE", help="Fail if --skip-invalid leaves out more than this share."),
+    ] = 0.01,
     compare: Annotated[
         list[str] | None,
         _comparing(
@@ -114,6 +115,9 @@ def evaluate(
         _comparing(
             "--other-logits", help="Compare with the logits in COLUMN, of the same files or of those of --compare."
         ),
+    ] = None,
+    other_probabilities: Annotated[
+        str | None, _comparing("--other-probabilities", help="The same with probabilities.")
     ] = None,
     max_loss: _MaxLoss = None,
     no_worse_by: Annotated[
@@ -148,7 +152,7 @@ def evaluate(
 
     Examples:
 
-    - `logitloss eval flights.parquet -x logit -y late -b carrier -c day`
+    - `logitloss eval flights.parquet -x logit -y late -b carrier`
 
     - `logitloss eval 'day=*/*.parquet' -x logit -y label --report report.html`
 
@@ -162,7 +166,7 @@ def evaluate(
         result = command.evaluate(
             files or [],
             sql,
-            other=command.Other(compare or [], other_logits),
+            other=command.Other(compare or [], other_logits, other_probabilities),
             output=command.Output(report, title, force),
             gates=gates,
             state=state,
@@ -175,6 +179,7 @@ def evaluate(
             weights=weights,
             cluster=cluster,
             skip_invalid=skip_invalid,
+            max_skipped=max_skipped,
         )
         failures = gates.failures(result)
     command.print_as(format.value, result, sys.stdout)

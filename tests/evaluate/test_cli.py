@@ -115,7 +115,7 @@ def test_very_many_groups_are_warned_of(run, tmp_path):
         (1000, ""),
         (1001, "warning: --by 'id' makes 1,001 groups; is it an id rather than a category?"),
     ):
-        table = {"x": np.zeros(groups), "z": np.arange(groups) % 2, "id": np.arange(groups)}
+        table = {"x": np.full(groups, 2.0), "z": np.arange(groups) % 2, "id": np.arange(groups)}
         pa.parquet.write_table(pa.table(table), tmp_path / "p.parquet")
         code, out, err = run("eval", tmp_path / "p.parquet", "-x", "x", "-y", "z", "-b", "id", "-f", "csv")
         assert (code, out.count("\n")) == (0, groups + 2)
@@ -237,7 +237,7 @@ def test_shell_completion(shell):
 
 
 def test_ctrl_c(run, file, monkeypatch):
-    monkeypatch.setattr(read.Source, "_scan", lambda self, part: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(read, "_read", lambda *_: signal.raise_signal(signal.SIGINT))
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores the signal
     try:
         done = run("eval", file, "--logits", "x", "--labels", "z")

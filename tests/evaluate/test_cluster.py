@@ -63,7 +63,7 @@ def test_errors_come_back_as_they_are(files):
             score(files, **COLUMNS, executor=processes)
         with pytest.raises(InputError) as caught:
             score(pa.table({"x": np.float32([1]), "z": [0]}), logits="x", labels="z", executor=processes)
-    assert str(caught.value) == "pyarrow.Table: cannot be sent to an executor; write it to a file, or use none"
+    assert str(caught.value) == "pyarrow.Table: cannot be sent to an executor; write it to a file, or use no executor"
 
 
 @contextlib.contextmanager
@@ -86,12 +86,12 @@ def process(*command, ready):
 WORKER = """
 import sys, time
 from logitloss.evaluate.input import read
-scan = read.Source._scan
-def slowly(self, part):
-    for batch in scan(self, part):
+scan = read._read
+def slowly(*arguments):
+    for batch in scan(*arguments):
         time.sleep(0.05)
         yield batch
-read.Source._scan = slowly
+read._read = slowly
 from distributed.cli.dask_worker import main
 main()
 """

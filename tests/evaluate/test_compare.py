@@ -140,10 +140,9 @@ def test_probabilities_and_progress():
     seen = []
     got = compare(
         pa.table({"z": data["z"], "x": p, "y": q}),
-        logits="x",
+        probabilities="x",
         labels="z",
-        other_logits="y",
-        probabilities=True,
+        other_probabilities="y",
         progress=lambda rows, share: seen.append((rows, share)),
     )
     want = by_definition(data["z"], np.float64(data["x"]), data["y"])

@@ -170,11 +170,11 @@ def test_errors_before_a_file_is_read(tmp_path, monkeypatch):
     (tmp_path / "folder.csv").mkdir()
     strange = tmp_path / "a\nb\x1b.parquet"
     assert error([]) == "no files to score; name at least one"
-    assert error([good, "missing.csv"]) == "missing.csv: there is no such file; check the path"
+    assert error([good, "missing.csv"]) == "missing.csv: there is no such file or folder; check the path"
     assert error([tmp_path / "folder.csv"]).endswith(
         "folder.csv: no file in it has a name that ends in one of " + ENDINGS
     )
-    assert error([strange]) == f"{tmp_path}/a\\nb\\x1b.parquet: there is no such file; check the path"
+    assert error([strange]) == f"{tmp_path}/a\\nb\\x1b.parquet: there is no such file or folder; check the path"
     assert error(good, labels="y") == f"{good}: no column 'y'; the columns are 'x', 'z'"
     assert error(good, by=["x", "k"]) == f"{good}: no column 'k'; the columns are 'x', 'z'"
     assert error(good, labels="x") == "columns named twice: logits 'x', labels 'x', by []; name each once"
@@ -183,7 +183,7 @@ def test_errors_before_a_file_is_read(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(read.Source, "_info", refuse)
+    monkeypatch.setattr(read, "_infos", refuse)
     assert error(good) == f"{good}: cannot be opened: Permission denied; check its permissions"
 
 

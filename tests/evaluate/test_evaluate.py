@@ -184,9 +184,9 @@ def test_the_name_s_end_counts_in_any_case(tmp_path):
         (pa.array([True, False, None, True]), [False, True, None]),
         (
             pa.array([datetime.date(2013, 12, 1), datetime.date(2013, 2, 1), None, None]),
-            ["2013-02-01", "2013-12-01", None],
+            [datetime.date(2013, 2, 1), datetime.date(2013, 12, 1), None],
         ),
-        (pa.array([b"b", b"", b"a", b"b"]), ["a", "b", None]),
+        (pa.array([b"b", b"", b"a", b"b"]), ["", "a", "b"]),
         (pa.nulls(4), [None]),
     ],
 )
@@ -205,11 +205,11 @@ def test_an_empty_csv_cell_is_a_missing_key_and_text_that_is_not_all_numbers_sor
     assert [group.key for group in report.groups] == [("10",), ("9",), ("nan",), (None,)]
 
 
-def test_a_key_whose_type_differs_between_files_is_text(tmp_path):
+def test_a_key_of_a_csv_is_the_value_that_it_stands_for_in_a_typed_file(tmp_path):
     a = write(tmp_path / "a.parquet", {"x": [1.0, 2.0], "z": [0, 1], "k": [1, 10]})
     b = write(tmp_path / "b.csv", {"x": [1.0, 2.0], "z": [0, 1], "k": ["9", "10"]})
     report = score([a, b], logits="x", labels="z", by=["k"])
-    assert [(group.key, group.score.rows) for group in report.groups] == [(("1",), 1), (("9",), 1), (("10",), 2)]
+    assert [(group.key, group.score.rows) for group in report.groups] == [((1,), 1), ((9,), 1), ((10,), 2)]
 
 
 def test_combinations_of_many_values_do_not_overflow(tmp_path):

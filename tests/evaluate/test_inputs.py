@@ -23,6 +23,7 @@ from logitloss.evaluate.input import read
 from logitloss.evaluate.input import sources as inputs
 
 XZ = {"logits": "x", "labels": "z"}
+PZ = {"logits": None, "probabilities": "x", "labels": "z"}
 
 
 def columns(n=400, seed=0):
@@ -78,7 +79,7 @@ def test_a_glob_a_folder_and_addresses(tmp_path, want):
     folder = tmp_path / "folder"
     for i, part in enumerate(parts_of(columns(), 3)):
         write(folder / "deep" / f"{i}.parquet" if i else folder / "0.csv", part)
-    for hidden in ("_temporary/0.parquet", ".hidden.parquet", "_SUCCESS", "notes.txt"):
+    for hidden in ("_temporary/0.parquet", ".hidden.parquet", "_SUCCESS"):
         (folder / hidden).parent.mkdir(exist_ok=True)
         (folder / hidden).write_text("not to be read")
     for source in (folder, f"{folder}/**/*.[pc]*", f"file://{folder}", [f"{folder}/0.csv", f"{folder}/deep"]):
@@ -101,14 +102,14 @@ def test_the_folders_of_hive_are_columns(tmp_path):
     report = score(folder, **XZ, by=["day", "where"])
     places = ["café 0", "café 1"]
     assert [group.key for group in report.groups] == [
-        (-1, places[1]),
-        (2, places[0]),
-        (10, places[1]),
+        ("-1", places[1]),
+        ("2", places[0]),
+        ("10", places[1]),
         (None, places[0]),
     ]
     assert score(folder, **XZ, by="day").groups[2].score == score(folder / "day=10", **XZ).overall
     assert report.overall == score(write(tmp_path / "p.parquet", data), **XZ).overall
-    write(folder / "day=x" / "where=y" / "4.parquet", data)  # then they are text, in the order of text
+    write(folder / "day=x" / "where=y" / "4.parquet", data)  # then they sort as text
     keys = [group.key for group in score(folder, **XZ, by="day").groups]
     assert keys == [("-1",), ("10",), ("2",), ("x",), (None,)]
     assert error(folder, by="month").endswith("; the columns are 'x', 'z', 'w', 'key', 'day', 'where'")
@@ -123,14 +124,14 @@ def test_names_that_lead_nowhere(tmp_path):
     (tmp_path / "empty").mkdir()
     assert error(tmp_path / "*.parquet") == f"{tmp_path}/*.parquet: matches no file; check the pattern"
     assert error(tmp_path / "empty").startswith(
-        f"{tmp_path}/empty: no file in it has a name that ends in one of .parquet"
+        f"{tmp_path}/empty: no file in it has a name that ends in a known format, such as .parquet"
     )
     got = error("nowhere://bucket/p.parquet")
     assert got.startswith("nowhere://bucket/p.parquet: cannot be opened: ")
     assert got.endswith("; check the address")
     assert error([3.5]) == (
-        "got builtins.float, expected a path or an object with __arrow_c_stream__, as the tables of PyArrow, Polars, "
-        "DuckDB and pandas 3 have; convert it"
+        "got builtins.float, expected a path, glob, folder or address of files, a table (of PyArrow, Polars, pandas, "
+        "DuckDB, or any with __arrow_c_stream__), a dict of arrays, or a list of these"
     )
 
 
@@ -231,30 +232,34 @@ def test_probabilities_keep_their_tails_and_those_at_the_end_are_counted(tmp_pat
     p = np.array([0.5, 1e-300, 1 - 2.0**-53, 5e-324, 0.0, 1.0, 0.0, 0.25])
     z = np.array([1, 1, 0, 1, 0, 1, 0, 0])
     path = write(tmp_path / "p.parquet", {"x": p, "z": z})
-    got = score(path, **XZ, probabilities=True)
+    got = score(path, **PZ)
     losses = [math.log(2), 300 * math.log(10), 53 * math.log(2), 1074 * math.log(2), 0, 0, 0, -math.log(0.75)]
     assert got.overall.mean_loss == pytest.approx(math.fsum(losses) / 8, rel=1e-15, abs=0)
-    assert (got.zeros, got.ones, got.skipped) == (2, 1, 0)
-    arguments = ["eval", path, "--logits", "x", "--labels", "z", "--probabilities", "--format", "csv"]
+    assert (got.zeros, got.ones, got.skipped) == (2, 1, {})
+    arguments = ["eval", path, "--probabilities", "x", "--labels", "z", "--format", "csv"]
     assert run(capsys, *arguments)[::2] == (
         0,
-        "logitloss: 2 probabilities are exactly 0 and 1 exactly 1; where the label differs, the loss is infinite\n",
+        "logitloss: 3 given probabilities are exactly 0 or 1; where the label differs, the loss is infinite.\n",
     )
     single = write(tmp_path / "f.parquet", {"x": np.float32([1 - 2.0**-24, 1e-45]), "z": [0, 1]})
-    loss = score(single, **XZ, probabilities=True).overall.mean_loss
+    loss = score(single, **PZ).overall.mean_loss
     assert loss == pytest.approx((24 + 149) * math.log(2) / 2, rel=1e-15, abs=0)
     for bad in (1.5, -0.5, math.nan):
         write(path, {"x": [0.5, bad], "z": [0, 1]})
-        text = error(path, probabilities=True)
+        text = error(path, **PZ)
         assert f"column 'x', row 2 (the first row of data is row 1): got {bad}, expected a number from 0 to 1;" in text
-    lists = write(tmp_path / "l.parquet", {"x": [[0.5, 0.5]], "z": [0]})
-    assert "because probabilities are not lists" in error(lists, probabilities=True)
+    lists = write(tmp_path / "l.parquet", {"x": [[0.5, 0.5], [0.75, 0.25]], "z": [0, 1]})
+    assert score(lists, **PZ).overall.mean_loss == pytest.approx((math.log(2) + math.log(4)) / 2, rel=1e-15)
+    assert error(write(tmp_path / "m.parquet", {"x": [[0.5, 0.4]], "z": [0]}), **PZ).endswith(
+        "got a list of 2, expected a list of 2 probabilities that sum to 1, as many as most lists have; correct the "
+        "value or leave the row out"
+    )
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.floats(5e-324, 1, exclude_max=True))
 def test_a_probability_s_loss_is_minus_its_logarithm(p):
-    loss = score(pa.table({"x": [p], "z": [1]}), **XZ, probabilities=True).overall.mean_loss
+    loss = score(pa.table({"x": [p], "z": [1]}), **PZ).overall.mean_loss
     assert loss == pytest.approx(-math.log(p), rel=4e-15, abs=0)
 
 
@@ -289,29 +294,29 @@ def test_rows_that_cannot_be_scored_are_counted(tmp_path, capsys):
     labels[[7, 9]] = [2, math.nan]
     path = write(tmp_path / "p.parquet", {**data, "z": labels, "key": keys})
     good = ~np.isin(np.arange(50), [3, 7, 9])
-    got = score(path, **XZ, by="key", skip_invalid=True)
-    assert got.skipped == 3
+    got = score(path, **XZ, by="key", skip_invalid=True, max_skipped=0.1)
+    assert got.skipped == {"x is no number": 2, "z is no number": 1}
     assert got.overall == State().update(labels[good], data["x"][good]).compute()
     assert sum(group.score.rows for group in got.groups) == 47
-    code, _, err = run(capsys, "eval", path, "--logits", "x", "--labels", "z", "--skip-invalid")
-    assert (code, err) == (0, "logitloss: 3 rows could not be scored and were left out\n")
+    code, _, err = run(capsys, "eval", path, "--logits", "x", "--labels", "z", "--skip-invalid", "--max-skipped", "0.1")
+    assert (code, err) == (0, "logitloss: 3 rows (6.0% of all) could not be scored and are left out: 2 x is no number; 1 z is no number.\n")
     lists = write(tmp_path / "l.arrow", {"x": [[1.0, 2.0], None, [1.0]], "z": [0, 1, 2]})
-    assert score(lists, **XZ, skip_invalid=True).overall.rows == 1
+    assert score(lists, **XZ, skip_invalid=True, max_skipped=1).overall.rows == 1
     (tmp_path / "t.csv").write_text("x,z\n1,0\nabc,1\n2,1\n,0\n3,0\n")
-    got = score(tmp_path / "t.csv", **XZ, skip_invalid=True)
-    assert (got.overall.rows, got.skipped) == (3, 2)
+    got = score(tmp_path / "t.csv", **XZ, skip_invalid=True, max_skipped=0.5)
+    assert (got.overall.rows, got.skipped) == (3, {"x is no number": 1, "x is missing": 1})
     assert got.overall.mean_loss == State().update(np.array([0, 1, 0]), np.array([1.0, 2, 3])).compute().mean_loss
 
 
 def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
     path = write(tmp_path / "p.csv", columns())
-    scan = read.Source._scan
+    scan = read._read
 
-    def shrink(self, part):
-        yield from scan(self, part)
+    def shrink(*arguments):
+        yield from scan(*arguments)
         path.write_bytes(path.read_bytes()[:-20])
 
-    monkeypatch.setattr(read.Source, "_scan", shrink)
+    monkeypatch.setattr(read, "_read", shrink)
     assert error(path) == f"{path}: changed while it was read; score it when it is complete"
 
 
@@ -320,12 +325,12 @@ def test_whole_numbers_in_json_are_logits(tmp_path):
     path.write_text('{"x": 1, "z": 0, "key": 3}\n{"x": -2, "z": 1, "key": 4}\n')
     got = score(path, **XZ, by="key")
     assert got.overall == State().update(np.array([0, 1]), np.array([1.0, -2.0])).compute()
-    assert [group.key for group in got.groups] == [(3,), (4,)]
+    assert [group.key for group in got.groups] == [("3",), ("4",)]  # the text that stands there
     path.write_text('{"x": [1, 2], "z": 0}\n{"x": [2, 1], "z": 1}\n')
     assert score(path, **XZ).overall.rows == 2
     path.write_text('{"x": 1, "z": 0}\n{"x": "a", "z": 1}\n')
     assert error(path).startswith(
-        f"{path}: cannot be read as JSON lines: JSON parse error: Column(/x) changed from number"
+        f"{path}: cannot be read as JSON: line 2: Failed to cast value to numerical"
     )
     path.write_text('{"y": 1, "z": 0}\n')
     assert error(path) == f"{path}: no column 'x'; the columns are 'y', 'z'"
@@ -386,7 +391,7 @@ def test_limits_are_gates(tmp_path, capsys):
         ),
         (
             ["a.csv", "--compare", "b.csv", "--logits", "y", "--labels", "v"],
-            "--compare takes one column of logits and one of labels; compare the pairs one by one",
+            "--compare takes one column of logits; compare the pairs one by one",
         ),
     ],
 )

@@ -14,12 +14,13 @@ import logitloss
 from logitloss.cli import main
 from logitloss.evaluate import InputError, Score, State, score
 from logitloss.evaluate.input import read
-from logitloss.evaluate.input.check import Columns
+from logitloss.evaluate.input.columns import Columns
+from logitloss.evaluate.input.sources import open_sources
 from logitloss.evaluate.state import count
 
 ROW_1 = "(the first row of data is row 1)"
 MEND = "correct the value or leave the row out"
-THREE = "a list of 3 numbers, as many as most lists have"
+THREE = "a list of 3 numbers, one for each class, as most lists have"
 CLASS = "a class from 0 to 2, the index of a number in the list"
 
 
@@ -183,11 +184,11 @@ WHOLE = pa.list_(pa.field("element", pa.int32()), 3)  # so named by Parquet what
         ),
         (
             {"x": [[], [1.0], [1.0]]},
-            f"column 'x', row 1 {ROW_1}: got a list of 0, expected a list of numbers, one for each class; {MEND}",
+            f"column 'x', row 1 {ROW_1}: got a list of 0, expected a list of 1 numbers, one for each class, as most lists have; {MEND}",
         ),
         (
             {"x": [None, [1.0], [1.0]]},
-            f"column 'x', row 1 {ROW_1}: got null, expected a list of numbers, one for each class; {MEND}",
+            f"column 'x', row 1 {ROW_1}: got null, expected a list of 1 numbers, one for each class, as most lists have; {MEND}",
         ),
         ({"z": [0, 3, -1]}, f"column 'z', row 2 {ROW_1}: got 3, expected {CLASS}; {MEND}"),
         ({"z": [0, 2, -1]}, f"column 'z', row 3 {ROW_1}: got -1, expected {CLASS}; {MEND}"),
@@ -257,8 +258,9 @@ def test_all_files_have_lists_of_one_length(tmp_path):
 
     assert error(three, two) == f"{two}: column 'x', row 1 {ROW_1}: got a list of 2, expected {THREE}; {MEND}"
     for other in (scalar, text):
-        got = f"{other}: column 'x': got numbers, expected lists as in {three}; score these files apart"
-        assert error(three, three, other) == got
+        got = f"{other}: logits, column 'x': got numbers, expected lists as in {three}; score these files apart"
+        assert error(three, other) == got
+    assert error(three, three) == f"{three}: is named twice; each of its rows would count twice, name it once"
     assert (
         error(text, three) == f"{three}: column 'x': got lists, expected numbers as in {text}; score these files apart"
     )
@@ -290,5 +292,5 @@ def test_parts_have_as_many_logits_as_those_of_single_ones(tmp_path, monkeypatch
     path = write(tmp_path / "p.parquet", {**data, "x": lists(data["x"])}, rows=50)
     lone = write(tmp_path / "lone.parquet", {**data, "x": data["x"][:, 0]}, rows=50)
     for file, parts in ((path, 2), (lone, 1)):
-        source = read.Source(read.File(str(file)), Columns((("x", "z"),)))
-        assert [part.rows for part in source.parts()] == [500 // parts] * parts
+        (source,) = open_sources(str(file), Columns((("x", "z"),)))
+        assert [piece.rows for piece in read.pieces_of([source], source.classes)] == [500 // parts] * parts

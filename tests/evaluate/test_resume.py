@@ -56,8 +56,8 @@ def _umask():
 def test_what_is_done_is_not_read_again(tmp_path, files, monkeypatch):
     state, read_parts = tmp_path / "run.parquet", []
     monkeypatch.setattr(read, "PART_ROWS", 500)
-    scan = read.Source._scan
-    monkeypatch.setattr(read.Source, "_scan", lambda self, part: read_parts.append(part) or scan(self, part))
+    scan = read._read
+    monkeypatch.setattr(read, "_read", lambda piece, *rest: read_parts.extend(piece.parts) or scan(piece, *rest))
     score(files[:2], **COLUMNS, state=state)
     assert len(read_parts) == 8
     read_parts.clear()
@@ -71,20 +71,20 @@ def test_a_run_that_fails_in_the_middle_goes_on(tmp_path, files, monkeypatch, st
     state, want = tmp_path / "run.parquet", score(files, **COLUMNS)
     monkeypatch.setattr(read, "PART_ROWS", 700)
     monkeypatch.setattr(read, "BATCH_ROWS", 100)
-    scan, parts = read.Source._scan, []
+    scan, pieces = read._read, []
 
-    def failing(self, part):
-        parts.append(part)
-        for i, batch in enumerate(scan(self, part)):
-            if len(parts) == stop and i == 1:
+    def failing(piece, *rest):
+        pieces.append(piece)
+        for i, batch in enumerate(scan(piece, *rest)):
+            if len(pieces) == stop and i == 1:
                 raise KeyboardInterrupt
             yield batch
 
-    monkeypatch.setattr(read.Source, "_scan", failing)
+    monkeypatch.setattr(read, "_read", failing)
     with pytest.raises(KeyboardInterrupt):
         score(files, **COLUMNS, state=state)
     assert state.exists() == (stop > 1)
-    monkeypatch.setattr(read.Source, "_scan", scan)
+    monkeypatch.setattr(read, "_read", scan)
     assert score(files, **COLUMNS, state=state) == want
     assert merge(state) == want
 
@@ -95,12 +95,12 @@ from logitloss.evaluate import score
 from logitloss.evaluate.input import read
 from logitloss.evaluate.state import resume
 read.PART_ROWS, resume._WAIT = 500, 0  # the file is written after each part
-scan, started = read.Source._scan, itertools.count()
-def three_parts(self, part):
+scan, started = read._read, itertools.count()
+def three_parts(*arguments):
     if next(started) >= 3:
         time.sleep(600)
-    yield from scan(self, part)
-read.Source._scan = three_parts
+    yield from scan(*arguments)
+read._read = three_parts
 score(sys.argv[2:], logits="x", labels="z", by=["key"], state=sys.argv[1])
 """
 

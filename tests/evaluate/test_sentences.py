@@ -51,12 +51,12 @@ def worse_by_group(bad=2000):
 
 def probabilities(zeros):
     table = pa.table({"x": [0.0] * zeros + [0.5, 0.5], "z": [0] * zeros + [0, 1]})
-    return score(table, logits="x", labels="z", probabilities=True)
+    return score(table, probabilities="x", labels="z")
 
 
 def skipping(bad):
     table = pa.table({"x": [1.0, -1.0, 1.0] + [math.nan] * bad, "z": [1, 0, 1] + [0] * bad})
-    return score(table, logits="x", labels="z", skip_invalid=True)
+    return score(table, logits="x", labels="z", skip_invalid=True, max_skipped=1)
 
 
 def by_day(days, n=4000):
@@ -155,7 +155,7 @@ CASES = {
     "look_like_probabilities": (
         lambda: between(0.25, 0.75, 1.0),
         "All logits lie between 0 and 1, as probabilities do. If they are probabilities, these scores are wrong: read "
-        "them with --probabilities (in Python probabilities=True).",
+        "them with --probabilities (in Python probabilities=).",
         lambda: between(0.25, 0.75, 1.5),
     ),
     "predictions_off": (

@@ -27,13 +27,14 @@ MOST_GROUPS = 1000  # more are most often an id, named by mistake
 
 @dataclass(frozen=True)
 class Other:
-    """The model to compare with: its files, none where it is in the same, and its column of logits."""
+    """The model to compare with: its files, none where it is in the same, and its column of predictions."""
 
     files: Sequence[str]
-    logits: str | None
+    logits: str | None = None
+    probabilities: str | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.files or self.logits)
+        return bool(self.files or self.logits or self.probabilities)
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,6 @@ def evaluate(
     **columns: Any,
 ) -> Report | Comparison:
     """Score, or compare, and write what is found to the output."""
-    if columns.pop("probabilities"):
-        columns["probabilities"], columns["logits"] = columns["logits"], None
     if not files and not sql:
         raise InputError("no files to score; name at least one, or - for standard input, or give --sql")
     if files and sql:
@@ -141,19 +140,18 @@ def _compare(
 ) -> Comparison:
     if refused or columns.pop("skip_invalid"):
         raise InputError("--compare takes no --state, --dask or --skip-invalid; score each model with these")
-    kind = "logits" if columns["logits"] is not None else "probabilities"
-    pairs = [columns.pop(kind), columns.pop("labels")]
-    columns.pop("logits", None)
-    if any(len(names) > 1 for names in pairs):
-        raise InputError("--compare takes one column of logits and one of labels; compare the pairs one by one")
+    columns.pop("max_skipped")
+    for name in ("logits", "probabilities", "labels"):
+        if columns[name] is not None and len(columns[name]) > 1:
+            raise InputError(f"--compare takes one column of {name}; compare the pairs one by one")
+        columns[name] = columns[name] and columns[name][0]
     with _input(files, sql) as source:
         return compare(
             source,
             list(other.files) or None,
-            labels=pairs[1][0],
             other_logits=other.logits,
+            other_probabilities=other.probabilities,
             progress=progress,
-            **{kind: pairs[0][0]},
             **columns,
         )
 

@@ -16,10 +16,10 @@ import pyarrow as pa
 from logitloss.evaluate.errors import InputError
 from logitloss.evaluate.input.batch import Batch
 from logitloss.evaluate.input.check import Checker
-from logitloss.evaluate.input.columns import Columns as Names
-from logitloss.evaluate.input.columns import columns_of
+from logitloss.evaluate.input.columns import Columns as ReadColumns
+from logitloss.evaluate.input.columns import Names, columns_of
 from logitloss.evaluate.input.read import Opened, pieces_of, raw_batches
-from logitloss.evaluate.input.sources import open_sources
+from logitloss.evaluate.input.sources import Sources, open_sources
 from logitloss.evaluate.plan import Plan, plan_of
 from logitloss.evaluate.results import Comparison
 from logitloss.evaluate.state.columns import Columns, loss_columns, losses_of
@@ -47,47 +47,54 @@ def count(state: State, batch: Batch, others: np.ndarray) -> None:
 
 
 def compare(
-    files: Any,
-    other: Any = None,
+    files: Sources,
+    other: Sources | None = None,
     *,
     logits: str | None = None,
     probabilities: str | None = None,
     labels: str,
     other_logits: str | None = None,
-    by: str | Sequence[str] = (),
+    other_probabilities: str | None = None,
+    by: Names = (),
     weights: str | None = None,
+    cluster: str | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> Comparison:
     """Compare two models on the same rows.
 
     Arguments:
-        files, logits, probabilities, labels, by, weights, progress: as for :func:`~logitloss.evaluate.score`.
+        files, logits, probabilities, labels, by, weights, cluster, progress: as for
+            :func:`~logitloss.evaluate.score`.
         other: the predictions to compare with, of the same rows in the same order, however they are split into files;
             without it they are in `files`, in another column.
-        other_logits: their column of logits, or of probabilities, if it has another name.
+        other_logits, other_probabilities: their column of logits, or of probabilities; without both, the column of
+            the same name and kind.
 
     Raises:
         InputError: where either cannot be scored, or where they do not hold the same labels in the same order. What
             cannot be scored is never skipped, because its partner would have to be.
     """
-    mine_name = logits if probabilities is None else probabilities
-    second = other_logits or mine_name
-    if other is None and second == mine_name:
-        raise InputError("compared with itself; name another file, or another column of logits in this one")
-    names, both = (mine_name, second), (labels, labels)
-    predictions = (names, both) if other is None else (mine_name, labels)
-    columns = columns_of(*_as_asked(predictions[0], probabilities), predictions[1], by, weights)
-    mine, theirs = open_sources(files, columns), []
-    if other is not None:
-        theirs_columns = columns_of(*_as_asked(second, probabilities), labels)
-        theirs = open_sources(other, theirs_columns)
-    if not mine or (other is not None and not theirs):
+    if other_logits is not None and other_probabilities is not None:
+        raise InputError("name other_logits or other_probabilities, and not both")
+    if other_logits is None and other_probabilities is None:
+        other_logits, other_probabilities = logits, probabilities
+    first, second = (logits, probabilities), (other_logits, other_probabilities)
+    if other is None and first == second:
+        raise InputError("compared with itself; name another file, or another column of predictions in this one")
+    together = other is None and (logits is None) == (other_logits is None)  # then one pass reads both columns
+    if together:
+        columns = columns_of(*_both_of(first, second), (labels, labels), by, weights, cluster)
+        mine, theirs = open_sources(files, columns), []
+    else:
+        columns, theirs_columns = columns_of(*first, labels, by, weights, cluster), columns_of(*second, labels)
+        mine, theirs = open_sources(files, columns), open_sources(files if other is None else other, theirs_columns)
+    if not mine or not (together or theirs):
         raise InputError("no files to compare; name at least one of each")
     plan = plan_of(mine, columns, theirs)
-    if theirs:
-        rows = _lockstep(_batches(mine, columns, plan), _batches(theirs, theirs_columns, plan))
-    else:
+    if together:
         rows = _both(mine, columns, plan)
+    else:
+        rows = _lockstep(_batches(mine, columns, plan), _batches(theirs, theirs_columns, plan))
 
     state, done = State([pa.string()] * len(columns.by)), 0
     expected = max(1, sum(source.rows for source in mine))
@@ -104,6 +111,12 @@ def compare(
         tuple(source.name for source in mine),
         tuple(source.name for source in theirs or mine),
     )
+
+
+def _both_of(first: Sequence[str | None], second: Sequence[str | None]) -> tuple[Any, Any]:
+    """Two columns of logits and none of probabilities, or the reverse."""
+    logits, probabilities = zip(first, second, strict=True)
+    return (logits, None) if probabilities == (None, None) else (None, probabilities)
 
 
 @dataclass
@@ -123,14 +136,12 @@ class _Rest:
 def _slice(batch: Batch, rows: slice) -> Batch:
     weights = batch.weights if batch.weights is None else batch.weights[rows]
     keys = [column[rows] for column in batch.keys]
-    return replace(batch, logits=batch.logits[rows], labels=batch.labels[rows], weights=weights, keys=keys)
+    cluster = batch.cluster if batch.cluster is None else batch.cluster[rows]
+    logits, labels = batch.logits[rows], batch.labels[rows]
+    return replace(batch, logits=logits, labels=labels, weights=weights, keys=keys, cluster=cluster)
 
 
-def _as_asked(names: Any, probabilities: Any) -> tuple[Any, Any]:
-    return (names, None) if probabilities is None else (None, names)
-
-
-def _batches(opened: Iterable[Opened], columns: Names, plan: Plan) -> Iterator[_Rest]:
+def _batches(opened: Iterable[Opened], columns: ReadColumns, plan: Plan) -> Iterator[_Rest]:
     checker = Checker(columns, plan.classes, plan.likes)
     for piece in pieces_of(opened, plan.classes):
         for raw in raw_batches(piece, plan.classes, columns.skip_invalid):
@@ -138,7 +149,7 @@ def _batches(opened: Iterable[Opened], columns: Names, plan: Plan) -> Iterator[_
                 yield _Rest(*raw.locate(0), checked)
 
 
-def _both(opened: Iterable[Opened], columns: Names, plan: Plan) -> Iterator[tuple[Batch, np.ndarray]]:
+def _both(opened: Iterable[Opened], columns: ReadColumns, plan: Plan) -> Iterator[tuple[Batch, np.ndarray]]:
     """The batches with the logits in the second column; the first key tells the columns apart, and both are here."""
     rests = _batches(opened, columns, plan)
     for one, two in zip(rests, rests, strict=True):

@@ -147,8 +147,8 @@ class Checker:
             return f"a number from 0 to {_MOST_WEIGHT:g}"
         if column in dict(pairs):
             if classes is not None:
-                some = "probabilities that sum to 1" if self._columns.probabilities else "numbers"
-                return f"a list of {classes} {some}, as many as most lists have"
+                what = "probabilities that sum to 1" if self._columns.probabilities else "numbers"
+                return f"a list of {classes} {what}, one for each class, as most lists have"
             return "a number from 0 to 1" if self._columns.probabilities else "a number"
         return (
             "a number from 0 to 1"

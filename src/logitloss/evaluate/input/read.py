@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import hashlib
-import io
 import itertools
 import os
 import re
@@ -374,7 +373,7 @@ def _format(file: File, head: bytes, columns: Columns) -> ds.FileFormat:
         return ds.IpcFileFormat()
     if file.form == "ORC":
         return ds.OrcFileFormat()
-    lines = csv.reader(io.StringIO(head.decode("utf-8-sig", "replace")))
+    lines = csv.reader(head.decode("utf-8-sig", "replace").splitlines(keepends=True))
     header = next((names for names in lines if names), [])
     renamed: dict[str, Any] = {}
     if len(set(header)) < len(header):  # which PyArrow refuses, be they used or not

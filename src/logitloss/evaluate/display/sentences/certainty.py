@@ -104,4 +104,4 @@ def look_like_probabilities(found: Findings) -> str | None:
     return f"All logits {what}, as probabilities do. If they are probabilities, these scores are wrong: {_REMEDY}."
 
 
-_REMEDY = "read them with --probabilities (in Python probabilities=True)"
+_REMEDY = "read them with --probabilities (in Python probabilities=)"
