@@ -50,7 +50,9 @@ def check(address, options, state, change):
     assert list(score(f"{address}/**/*.parquet{options}", **COLUMNS).sources) == public
     assert score(address + options, **{**COLUMNS, "by": ["day"]}).groups[1].key == ("2",)
     assert score(f"{address}/day=*/a.parquet{options}", **COLUMNS).overall.rows == 600
-    assert error(f"{address}/none.parquet{options}").endswith("/none.parquet: there is no such file or folder; check the path")
+    assert error(f"{address}/none.parquet{options}").endswith(
+        "/none.parquet: there is no such file or folder; check the path"
+    )
     assert error(f"{address}/day=3*/a.parquet{options}").endswith(
         "/day=3*/a.parquet: matches no file; check the pattern"
     )

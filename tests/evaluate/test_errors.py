@@ -172,7 +172,7 @@ def test_errors_before_a_file_is_read(tmp_path, monkeypatch):
     assert error([]) == "no files to score; name at least one"
     assert error([good, "missing.csv"]) == "missing.csv: there is no such file or folder; check the path"
     assert error([tmp_path / "folder.csv"]).endswith(
-        "folder.csv: no file in it has a name that ends in one of " + ENDINGS
+        "folder.csv: no file in it has a name that ends in a known format, such as .parquet"
     )
     assert error([strange]) == f"{tmp_path}/a\\nb\\x1b.parquet: there is no such file or folder; check the path"
     assert error(good, labels="y") == f"{good}: no column 'y'; the columns are 'x', 'z'"

@@ -251,8 +251,8 @@ def test_probabilities_keep_their_tails_and_those_at_the_end_are_counted(tmp_pat
     lists = write(tmp_path / "l.parquet", {"x": [[0.5, 0.5], [0.75, 0.25]], "z": [0, 1]})
     assert score(lists, **PZ).overall.mean_loss == pytest.approx((math.log(2) + math.log(4)) / 2, rel=1e-15)
     assert error(write(tmp_path / "m.parquet", {"x": [[0.5, 0.4]], "z": [0]}), **PZ).endswith(
-        "got a list of 2, expected a list of 2 probabilities that sum to 1, as many as most lists have; correct the "
-        "value or leave the row out"
+        "got a list of 2, expected a list of 2 probabilities that sum to 1, one for each class, as most lists have; "
+        "correct the value or leave the row out"
     )
 
 
@@ -299,7 +299,10 @@ def test_rows_that_cannot_be_scored_are_counted(tmp_path, capsys):
     assert got.overall == State().update(labels[good], data["x"][good]).compute()
     assert sum(group.score.rows for group in got.groups) == 47
     code, _, err = run(capsys, "eval", path, "--logits", "x", "--labels", "z", "--skip-invalid", "--max-skipped", "0.1")
-    assert (code, err) == (0, "logitloss: 3 rows (6.0% of all) could not be scored and are left out: 2 x is no number; 1 z is no number.\n")
+    assert (code, err) == (
+        0,
+        "logitloss: 3 rows (6.0% of all) could not be scored and are left out: 2 x is no number; 1 z is no number.\n",
+    )
     lists = write(tmp_path / "l.arrow", {"x": [[1.0, 2.0], None, [1.0]], "z": [0, 1, 2]})
     assert score(lists, **XZ, skip_invalid=True, max_skipped=1).overall.rows == 1
     (tmp_path / "t.csv").write_text("x,z\n1,0\nabc,1\n2,1\n,0\n3,0\n")
@@ -329,9 +332,7 @@ def test_whole_numbers_in_json_are_logits(tmp_path):
     path.write_text('{"x": [1, 2], "z": 0}\n{"x": [2, 1], "z": 1}\n')
     assert score(path, **XZ).overall.rows == 2
     path.write_text('{"x": 1, "z": 0}\n{"x": "a", "z": 1}\n')
-    assert error(path).startswith(
-        f"{path}: cannot be read as JSON: line 2: Failed to cast value to numerical"
-    )
+    assert error(path).startswith(f"{path}: cannot be read as JSON: line 2: Failed to cast value to numerical")
     path.write_text('{"y": 1, "z": 0}\n')
     assert error(path) == f"{path}: no column 'x'; the columns are 'y', 'z'"
 

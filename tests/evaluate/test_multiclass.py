@@ -262,7 +262,8 @@ def test_all_files_have_lists_of_one_length(tmp_path):
         assert error(three, other) == got
     assert error(three, three) == f"{three}: is named twice; each of its rows would count twice, name it once"
     assert (
-        error(text, three) == f"{three}: column 'x': got lists, expected numbers as in {text}; score these files apart"
+        error(text, three)
+        == f"{three}: logits, column 'x': got lists, expected numbers as in {text}; score these files apart"
     )
 
 

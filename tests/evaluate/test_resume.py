@@ -208,7 +208,7 @@ def test_what_is_no_state_is_refused(tmp_path, files):
         == "pyarrow.Table: a state is kept of files alone; write it to a file, or use no state"
     )
     assert error([files[0], files[0]], state=tmp_path / "new") == (
-        f"{files[0]}: is named twice; with a state each file counts once"
+        f"{files[0]}: is named twice; each of its rows would count twice, name it once"
     )
 
 

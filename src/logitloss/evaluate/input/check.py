@@ -225,7 +225,7 @@ def _coding(z: np.ndarray, classes: int | None) -> str:
     """What the labels seem to be coded as, and the remedy, with braces for the column's name; "" for nothing else."""
     values = set(np.unique(z[~np.isnan(z)]).tolist())
     if classes is not None:
-        if values and min(values) >= 1 and max(values) == classes:
+        if len(values) > 1 and min(values) >= 1 and max(values) == classes:
             return (
                 f"the classes look like 1 to {classes}: count them from 0, such as with "
                 '--sql "select *, {0} - 1 as class ..."'
