@@ -88,7 +88,11 @@ def evaluate(
     weights: Annotated[str | None, _columns("--weights", "-w", help="Weight rows by COLUMN.")] = None,
     cluster: Annotated[
         str | None,
-        _columns("--cluster", "-c", help="Treat rows with the same value of COLUMN (a user, a day) as dependent."),
+        _columns(
+            "--cluster",
+            "-c",
+            help="Allow for rows with the same value in COLUMN (a user, a day, a document) to be alike.",
+        ),
     ] = None,
     sql: Annotated[
         str | None,
@@ -152,7 +156,7 @@ def evaluate(
 
     Examples:
 
-    - `logitloss eval flights.parquet -x logit -y late -b carrier`
+    - `logitloss eval flights.parquet -x logit -y late -b carrier -c day`
 
     - `logitloss eval 'day=*/*.parquet' -x logit -y label --report report.html`
 

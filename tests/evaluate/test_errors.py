@@ -183,7 +183,7 @@ def test_errors_before_a_file_is_read(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(read, "_infos", refuse)
+    monkeypatch.setattr(read, "_format", refuse)
     assert error(good) == f"{good}: cannot be opened: Permission denied; check its permissions"
 
 

@@ -110,6 +110,7 @@ def compare(
         groups,
         tuple(source.name for source in mine),
         tuple(source.name for source in theirs or mine),
+        cluster,
     )
 
 

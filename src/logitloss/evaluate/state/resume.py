@@ -116,7 +116,13 @@ class Run:
     def report(self) -> Report:
         """The scores so far."""
         logits, labels = (", ".join(dict.fromkeys(names)) for names in zip(*self.columns.pairs, strict=True))
-        return self.partial.report(by=self.columns.keys, sources=tuple(self.sources), logits=logits, labels=labels)
+        return self.partial.report(
+            by=self.columns.keys,
+            sources=tuple(self.sources),
+            logits=logits,
+            labels=labels,
+            cluster=self.columns.cluster,
+        )
 
     def _description(self) -> dict[str, Any]:
         return {
