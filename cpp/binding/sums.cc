@@ -14,7 +14,7 @@ namespace logitloss {
 namespace {
 
 template <class T>
-constexpr int numpy_type;
+constexpr int numpy_type = NPY_NOTYPE;
 template <>
 constexpr int numpy_type<std::int32_t> = NPY_INT32;
 template <>
