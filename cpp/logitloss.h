@@ -40,6 +40,7 @@ struct Array {
 struct Task {
   Type logits_type, labels_type;
   Array logits, labels, pos_weight;  // pos_weight: float64
+  Array where;                       // bool: results of elements that do not count are +0, whatever they hold
   Array loss, gradient, hessian;     // of the logits' type
   double divisor = 1;                // the gradient is divided by it before it is rounded
   ExactSum* total = nullptr;         // gains every rounded loss, none of which is written

@@ -28,24 +28,49 @@ using logitloss::to_python;
 using logitloss::Type;
 using logitloss::type_of;
 
-// The exact sum of the losses; with `gradient`, also the gradient divided by `divisor`, in the same pass.
-nb::tuple sigmoid_cross_entropy_total(nb::handle logits, nb::handle labels, nb::handle gradient, double divisor) {
+// A task on arrays of equal shape, None for those not given or not wanted: pos_weight is float64, `where` bool.
+struct Arrays {
+  nb::handle pos_weight, where, loss, gradient, hessian;
+};
+
+void run_on_arrays(Task& task, nb::handle logits, nb::handle labels, const Arrays& given) {
   std::vector<PyArrayObject*> arrays{as_array(logits), as_array(labels)};
-  Task task;
   task.logits_type = type_of(arrays[0]);
   task.labels_type = type_of(arrays[1]);
-  task.divisor = divisor;
-  logitloss::ExactSum total;
-  task.total = &total;
-  const bool with_gradient = !gradient.is_none();
-  if (with_gradient) arrays.push_back(as_array(gradient));
-  for_each_run(arrays, with_gradient, [&](char** pointers, const npy_intp* strides, std::size_t n) {
-    task.logits = {pointers[0], strides[0]};
-    task.labels = {pointers[1], strides[1]};
-    if (with_gradient) task.gradient = {pointers[2], strides[2]};
+  std::vector<logitloss::Array*> places{&task.logits, &task.labels};
+  const auto add = [&](nb::handle array, logitloss::Array& place) {
+    if (array.is_none()) return std::size_t{0};
+    arrays.push_back(as_array(array));
+    places.push_back(&place);
+    return std::size_t{1};
+  };
+  add(given.pos_weight, task.pos_weight);
+  add(given.where, task.where);
+  const std::size_t outputs =
+      add(given.loss, task.loss) + add(given.gradient, task.gradient) + add(given.hessian, task.hessian);
+  for_each_run(arrays, outputs, [&](char** pointers, const npy_intp* strides, std::size_t n) {
+    for (std::size_t i = 0; i < places.size(); ++i) *places[i] = {pointers[i], strides[i]};
     logitloss::run(task, n);
   });
+}
+
+// The exact sum of the losses; with `gradient`, also the gradient divided by `divisor`, in the same pass.
+nb::tuple sigmoid_cross_entropy_total(nb::handle logits, nb::handle labels, nb::handle gradient, double divisor,
+                                      nb::handle where) {
+  logitloss::ExactSum total;
+  Task task;
+  task.divisor = divisor;
+  task.total = &total;
+  const nb::object none = nb::none();
+  run_on_arrays(task, logits, labels, {none, where, none, gradient, none});
   return to_python(total);
+}
+
+// Writes those of loss, gradient and hessian that are arrays; +0 where `where` is false.
+void sigmoid_cross_entropy_where(nb::handle logits, nb::handle labels, nb::handle pos_weight, nb::handle where,
+                                 nb::handle loss, nb::handle gradient, nb::handle hessian) {
+  Task task;
+  run_on_arrays(task, logits, labels, {pos_weight, where, loss, gradient, hessian});
 }
 
 // The losses of two contiguous NumPy arrays of equal shape, and None for anything else, which the ufunc checks and
@@ -78,7 +103,7 @@ nb::tuple exact_sum(nb::handle values) {
   PyArrayObject* array = as_array(values);
   const Type type = type_of(array);
   logitloss::ExactSum total;
-  for_each_run({array}, false, [&](char** pointers, const npy_intp* strides, std::size_t n) {
+  for_each_run({array}, 0, [&](char** pointers, const npy_intp* strides, std::size_t n) {
     logitloss::add(type, {pointers[0], strides[0]}, n, total);
   });
   return to_python(total);
@@ -105,7 +130,10 @@ NB_MODULE(_core, m) {
       &m);
 
   m.def("sigmoid_cross_entropy_total", &sigmoid_cross_entropy_total, nb::arg("logits"), nb::arg("labels"),
-        nb::arg("gradient").none(), nb::arg("divisor"));
+        nb::arg("gradient").none(), nb::arg("divisor"), nb::arg("where").none() = nb::none());
+  m.def("sigmoid_cross_entropy_where", &sigmoid_cross_entropy_where, nb::arg("logits"), nb::arg("labels"),
+        nb::arg("pos_weight").none(), nb::arg("where"), nb::arg("loss").none(), nb::arg("gradient").none(),
+        nb::arg("hessian").none());
   m.def("sigmoid_cross_entropy_fast", &sigmoid_cross_entropy_fast, nb::arg("logits").none(), nb::arg("labels").none());
   m.def("exact_sum", &exact_sum, nb::arg("values"));
   logitloss::register_sums(m);

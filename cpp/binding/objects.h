@@ -3,6 +3,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <algorithm>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -23,12 +24,13 @@ Type type_of(PyArrayObject* array);
 // The data of a contiguous array of n elements whose type is one of `types`; a TypeError for any other.
 const void* contiguous_data(PyArrayObject* array, npy_intp n, std::initializer_list<Type> types);
 
-// Calls body(pointers, strides, n) for runs of native, aligned elements of the arrays, the GIL released.
+// Calls body(pointers, strides, n) for runs of native, aligned elements of the arrays, the GIL released; the last
+// `outputs` arrays are written.
 template <class Body>
-void for_each_run(std::vector<PyArrayObject*> arrays, bool last_is_output, const Body& body) {
+void for_each_run(std::vector<PyArrayObject*> arrays, std::size_t outputs, const Body& body) {
   const int count = static_cast<int>(arrays.size());
   std::vector<npy_uint32> flags(count, NPY_ITER_READONLY | NPY_ITER_ALIGNED | NPY_ITER_NBO);
-  if (last_is_output) flags.back() = NPY_ITER_WRITEONLY | NPY_ITER_ALIGNED | NPY_ITER_NBO;
+  std::fill_n(flags.rbegin(), outputs, NPY_ITER_WRITEONLY | NPY_ITER_ALIGNED | NPY_ITER_NBO);
   for (npy_uint32& flag : flags) flag |= NPY_ITER_OVERLAP_ASSUME_ELEMENTWISE;
   const auto deallocate = [](NpyIter* iterator) { NpyIter_Deallocate(iterator); };  // writes back what was buffered
   std::unique_ptr<NpyIter, decltype(deallocate)> iterator(

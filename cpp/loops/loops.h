@@ -8,6 +8,7 @@
 #include "fast_path.h"
 #include "float16_convert.h"
 #include "logitloss.h"
+#include "mask.h"
 #include "non_temporal_store.h"
 
 namespace LOGITLOSS_NAMESPACE {
@@ -98,19 +99,40 @@ LOGITLOSS_INLINE void add_losses(const Block<Format>& b, int n, ExactSum& sum) {
 }
 LOGITLOSS_INLINE void add_losses(const Block<Float16>& b, int n, ExactSum& sum) { add_float16_block(b.s.hi, n, sum); }
 
+template <class Format>
+LOGITLOSS_INLINE void subtract_uncounted(const WhereBlock& where, const Block<Format>& b, int n, ExactSum& sum) {
+  if constexpr (Format::correctly_rounded)
+    subtract_uncounted(where, n, b.s.hi, sum);
+  else
+    subtract_uncounted(where, n, b.loss, sum);
+}
+
 template <class Format, unsigned wanted>
 LOGITLOSS_NOINLINE void loop(const Task& task, size_t n) {
   Block<Format> b;
+  WhereBlock where;
   for (size_t start = 0; start < n; start += block) {
     const int m = static_cast<int>(n - start < block ? n - start : block);
-    gather_format<Format>(at(task.logits, start), m, b.x);
-    gather_labels(task.labels_type, at(task.labels, start), m, b.z);
-    if constexpr (wanted & weighted) gather_format<Float64>(at(task.pos_weight, start), m, b.w);
+    Array logits = at(task.logits, start), labels = at(task.labels, start), pos_weight = at(task.pos_weight, start);
+    const bool masked = task.where.data && gather_where(at(task.where, start), m, where);
+    if (masked) {
+      logits = copy_counted(task.logits_type, logits, where.counts, m, where.logits);
+      labels = copy_counted(task.labels_type, labels, where.counts, m, where.labels);
+      if constexpr (wanted & weighted)
+        pos_weight = copy_counted(Type::f64, pos_weight, where.counts, m, where.pos_weight);
+    }
+    gather_format<Format>(logits, m, b.x);
+    gather_labels(task.labels_type, labels, m, b.z);
+    if constexpr (wanted & weighted) gather_format<Float64>(pos_weight, m, b.w);
     compute<Format, wanted>(b, task.divisor, m);
+    if (masked) clear_uncounted<wanted>(where, m, b);
     if (task.loss.data) scatter<Format>(b.loss, m, at(task.loss, start), task.non_temporal);
     if (task.gradient.data) scatter<Format>(b.gradient, m, at(task.gradient, start), task.non_temporal);
     if (task.hessian.data) scatter<Format>(b.hessian, m, at(task.hessian, start), task.non_temporal);
-    if constexpr (wanted & total_wanted) add_losses(b, m, *task.total);
+    if constexpr (wanted & total_wanted) {
+      add_losses(b, m, *task.total);
+      if (masked) subtract_uncounted(where, b, m, *task.total);
+    }
   }
   if (task.non_temporal) fence_non_temporal();
 }

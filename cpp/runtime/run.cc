@@ -27,7 +27,8 @@ void advance(Array& array, std::size_t n) {
 }
 
 Task from(Task task, std::size_t start) {
-  for (Array* array : {&task.logits, &task.labels, &task.pos_weight, &task.loss, &task.gradient, &task.hessian})
+  for (Array* array :
+       {&task.logits, &task.labels, &task.pos_weight, &task.where, &task.loss, &task.gradient, &task.hessian})
     advance(*array, start);
   return task;
 }
@@ -55,8 +56,10 @@ Memory memory_of(Array a, Type type, std::size_t n) {
 // Whether an output shares memory with an input other than element by element. NumPy allows an output that lies behind
 // its input, because a loop in order reads each element before it overwrites it; threads would not.
 bool needs_order(const Task& task, std::size_t n) {
-  const std::pair<Array, Type> inputs[] = {
-      {task.logits, task.logits_type}, {task.labels, task.labels_type}, {task.pos_weight, Type::f64}};
+  const std::pair<Array, Type> inputs[] = {{task.logits, task.logits_type},
+                                           {task.labels, task.labels_type},
+                                           {task.pos_weight, Type::f64},
+                                           {task.where, Type::boolean}};
   for (const Array& out : {task.loss, task.gradient, task.hessian})
     for (const auto& [in, type] : inputs) {
       if (!out.data || !in.data || (out.data == in.data && out.stride == in.stride)) continue;

@@ -101,11 +101,13 @@ def axes_once(axes: tuple[int, ...]) -> None:
         raise ValueError(f"axis must name each axis of the classes once, got {axes}. Leave out what is repeated.")
 
 
-def sparse_pair(labels: Any, logits: Any, name: str | None = None) -> tuple[Any, Any]:
-    """Return class indices as int64, each of them a class, and logits."""
+def sparse_pair(labels: Any, logits: Any, name: str | None = None, where: Any = None) -> tuple[Any, Any]:
+    """Return class indices as int64, each of them a class, and logits. What does not count becomes class 0."""
     labels, logits = arrays(labels, logits, name, indices=True)
     sparse_shapes(labels.shape, logits.shape, name)
     if isinstance(labels, np.ndarray):
+        if where is not None:
+            labels = np.where(mask(where, labels.shape, name, "the rows"), labels, labels.dtype.type(0))
         known_classes(labels, logits.shape[-1], name)
         labels = labels.astype(np.int64, copy=False)
     return labels, logits
@@ -223,13 +225,13 @@ def fits(shape: Sequence[int], into: Sequence[int]) -> bool:
     return len(shape) <= len(into) and all(own in (1, None) or other in (own, None) for own, other in pairs)
 
 
-def numpy_only(labels: Any, logits: Any) -> None:
-    """Refuse what is not a NumPy array, for functions that reduce."""
+def numpy_only(labels: Any, logits: Any, done: str = "summed") -> None:
+    """Refuse what is not a NumPy array, for what no ufunc does."""
     for argument, value in (("logits", logits), ("labels", labels)):
         if not isinstance(value, np.ndarray):
             raise TypeError(
-                f"{argument} must be a NumPy array to be summed, got {_described(value)}. "
-                "Convert it with numpy.asarray, or sum the parts with logitloss.ExactSum."
+                f"{argument} must be a NumPy array to be {done}, got {_described(value)}. Convert it with numpy.asarray"
+                + (", or sum the parts with logitloss.ExactSum." if done == "summed" else ".")
             )
 
 
@@ -254,6 +256,27 @@ def weight_fits(weight: Any, logits: Any, name: str | None = None) -> None:
             prefix(name) + "pos_weight must broadcast to the shape of logits without enlarging it, "
             f"got {weight} for logits of shape {logits}. Pass a scalar or one weight per last axis."
         )
+
+
+def no_mask(logits: Any) -> TypeError:
+    """Return the error of a mask beside arrays that are not NumPy's."""
+    return TypeError(
+        f"where must be None unless logits are a NumPy array, got logits of {_described(logits)}. Convert them with "
+        "numpy.asarray, or select labels and logits before the call and the results after it."
+    )
+
+
+def mask(value: Any, shape: tuple[int, ...], name: str | None = None, of: str = "the shape") -> np.ndarray:
+    """Return a mask that broadcasts to a shape, ``of`` logits, without enlarging it."""
+    counts = np.asarray(_array("where", value, name))
+    _dtype("where", counts, frozenset({np.dtype("?").num}), "bool, true for what counts", name, "bool")
+    if not fits(counts.shape, shape):
+        raise ValueError(
+            prefix(name) + f"where must broadcast to {of} of logits and have no more elements, "
+            f"got shape {counts.shape} for {shape}. "
+            "Reshape it."
+        )
+    return counts
 
 
 def mask_fits(mask: Any, logits: Any) -> None:

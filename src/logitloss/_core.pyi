@@ -20,8 +20,21 @@ sparse_softmax_cross_entropy_value_and_grad: np.ufunc
 sparse_softmax_cross_entropy_value_and_grad_divided: np.ufunc
 
 def sigmoid_cross_entropy_total(
-    logits: np.ndarray, labels: np.ndarray, gradient: np.ndarray | None, divisor: float
+    logits: np.ndarray,
+    labels: np.ndarray,
+    gradient: np.ndarray | None,
+    divisor: float,
+    where: np.ndarray | None = None,
 ) -> tuple[bytes, int, int, int]: ...
+def sigmoid_cross_entropy_where(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    pos_weight: np.ndarray | None,
+    where: np.ndarray,
+    loss: np.ndarray | None,
+    gradient: np.ndarray | None,
+    hessian: np.ndarray | None,
+) -> None: ...
 def sigmoid_cross_entropy_fast(logits: object, labels: object) -> np.ndarray | None: ...
 def sigmoid_cross_entropy_at(
     logits: int, labels: int, losses: int, gradient: int, n: int, logits_type: int, labels_type: int, /

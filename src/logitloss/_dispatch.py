@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy import ndarray
 
-from . import _numpy
+from . import _checks, _numpy
 
 # The package that an array's type comes from, and the module here that knows it.
 _ADAPTERS = {
@@ -36,6 +36,15 @@ def adapter(logits: Any) -> ModuleType:
         return _numpy
     name = _ADAPTERS.get(kind.__module__.partition(".")[0]) or _adapter_of(kind)  # Dynamo warns of a cache it meets
     return sys.modules.get(f"logitloss.{name}") or _load(f"logitloss.{name}")
+
+
+def masked(where: Any, logits: Any) -> dict[str, Any]:
+    """Return the argument ``where`` of the adapters that take it, those of NumPy arrays; refuse it for others."""
+    if where is None:
+        return {}
+    if adapter(logits) is not _numpy:
+        raise _checks.no_mask(logits)
+    return {"where": where}
 
 
 _load = functools.cache(importlib.import_module)  # what is cached, TensorFlow's AutoGraph does not translate

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from . import _checks
-from ._dispatch import adapter
+from ._dispatch import adapter, masked
 from ._exact import ExactSum
 
 
 def sigmoid_cross_entropy_with_logits(
-    _sentinel: Any = None, labels: Any = None, logits: Any = None, name: str | None = None
+    _sentinel: Any = None, labels: Any = None, logits: Any = None, name: str | None = None, *, where: Any = None
 ) -> Any:
     r"""Return the sigmoid cross entropy between labels and logits, element by element.
 
@@ -37,6 +37,9 @@ def sigmoid_cross_entropy_with_logits(
         Log-odds, any real numbers or infinities: float16, bfloat16, float32 or float64.
     name : str, optional
         A name for the operation; it stands in front of an error's text.
+    where : array_like of bool, optional
+        Which elements count, for NumPy arrays; it broadcasts to the logits. The others, whatever they hold, have the
+        loss +0.
 
     Returns
     -------
@@ -72,10 +75,12 @@ def sigmoid_cross_entropy_with_logits(
     """
     if _sentinel is not None:
         _checks.named(_sentinel, name)
-    return adapter(logits).sigmoid_cross_entropy_with_logits(labels=labels, logits=logits, name=name)
+    return adapter(logits).sigmoid_cross_entropy_with_logits(
+        labels=labels, logits=logits, name=name, **masked(where, logits)
+    )
 
 
-def sigmoid_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[Any, Any]:
+def sigmoid_cross_entropy_value_and_grad(*, labels: Any, logits: Any, where: Any = None) -> tuple[Any, Any]:
     """Return the loss and its derivative with respect to the logits, in one pass over memory.
 
     With ``x = logits``, ``z = labels`` and ``a = 1 - z`` where ``x > 0``, else ``-z``::
@@ -84,7 +89,8 @@ def sigmoid_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[A
         gradient = sigmoid(x) - z = a - sigmoid(-x)  where x > 0,  a + sigmoid(x)  elsewhere
 
     ``logits`` are float16, bfloat16, float32 or float64; ``labels`` have their shape and are any float up to float64,
-    any integer or bool, hard or soft. Both results have the shape and dtype of ``logits``.
+    any integer or bool, hard or soft. Both results have the shape and dtype of ``logits``. ``where``, for NumPy
+    arrays, is a mask of the elements that count and broadcasts to the logits; the results of the others are +0.
 
     Raises
     ------
@@ -112,10 +118,10 @@ def sigmoid_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[A
     >>> logitloss.sigmoid_cross_entropy_value_and_grad(labels=np.array([1, 0]), logits=np.float32([17, -17]))
     (array([4.1399375e-08, 4.1399375e-08], dtype=float32), array([-4.1399375e-08,  4.1399375e-08], dtype=float32))
     """
-    return adapter(logits).sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits)
+    return adapter(logits).sigmoid_cross_entropy_value_and_grad(labels=labels, logits=logits, **masked(where, logits))
 
 
-def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Any) -> tuple[Any, Any]:
+def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Any, where: Any = None) -> tuple[Any, Any]:
     """Return the first and second derivative of the loss, what Newton steps and boosting need, in one pass.
 
     With ``x = logits`` and ``z = labels``::
@@ -124,7 +130,8 @@ def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Any) -> tuple[An
         hessian  = sigmoid(x) * sigmoid(-x) = p * (1 - p),   p = sigmoid(-abs(x))
 
     ``logits`` are float16, bfloat16, float32 or float64; ``labels`` have their shape and are any float up to float64,
-    any integer or bool, hard or soft. Both results have the shape and dtype of ``logits``.
+    any integer or bool, hard or soft. Both results have the shape and dtype of ``logits``. ``where``, for NumPy
+    arrays, is a mask of the elements that count and broadcasts to the logits; the results of the others are +0.
 
     Raises
     ------
@@ -150,11 +157,11 @@ def sigmoid_cross_entropy_grad_and_hess(*, labels: Any, logits: Any) -> tuple[An
     >>> logitloss.sigmoid_cross_entropy_grad_and_hess(labels=np.array([False, True]), logits=np.float32([0, 17]))
     (array([ 5.0000000e-01, -4.1399375e-08], dtype=float32), array([2.5000000e-01, 4.1399375e-08], dtype=float32))
     """
-    return adapter(logits).sigmoid_cross_entropy_grad_and_hess(labels=labels, logits=logits)
+    return adapter(logits).sigmoid_cross_entropy_grad_and_hess(labels=labels, logits=logits, **masked(where, logits))
 
 
 def sigmoid_cross_entropy_mean_and_grad(
-    *, labels: Any, logits: Any, out: np.ndarray | None = None
+    *, labels: Any, logits: Any, out: np.ndarray | None = None, where: Any = None
 ) -> tuple[float, np.ndarray]:
     """Return the mean loss and its derivative with respect to the logits, reading each input once.
 
@@ -172,6 +179,9 @@ def sigmoid_cross_entropy_mean_and_grad(
         Log-odds: float16, bfloat16, float32 or float64.
     out : ndarray, optional
         Takes the gradient; it has the shape and dtype of ``logits`` and may be ``logits`` itself.
+    where : array_like of bool, optional
+        Which elements count, for NumPy arrays; it broadcasts to the logits. The others have the gradient +0,
+        whatever they hold, and ``n`` is the number of those that count.
 
     Returns
     -------
@@ -204,10 +214,12 @@ def sigmoid_cross_entropy_mean_and_grad(
     >>> logitloss.sigmoid_cross_entropy_mean_and_grad(labels=np.array([1, 0]), logits=np.float32([0, 0]))
     (0.6931471824645996, array([-0.25,  0.25], dtype=float32))
     """
-    return adapter(logits).sigmoid_cross_entropy_mean_and_grad(labels=labels, logits=logits, out=out)
+    return adapter(logits).sigmoid_cross_entropy_mean_and_grad(
+        labels=labels, logits=logits, out=out, **masked(where, logits)
+    )
 
 
-def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
+def sigmoid_cross_entropy_total(*, labels: Any, logits: Any, where: Any = None) -> ExactSum:
     """Return the exact sum of the losses, writing no array.
 
     With ``x = logits`` and ``z = labels``::
@@ -218,7 +230,8 @@ def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
     mean over all elements, both rounded once. Totals of parts, from any machine, add up: ``a + b``.
 
     ``logits`` are float16, bfloat16, float32 or float64; ``labels`` have their shape and are any float up to float64,
-    any integer or bool, hard or soft.
+    any integer or bool, hard or soft. ``where``, for NumPy arrays, is a mask of the elements that count and broadcasts
+    to the logits; the others are not part of the total or of its ``count``, whatever they hold.
 
     Raises
     ------
@@ -243,10 +256,12 @@ def sigmoid_cross_entropy_total(*, labels: Any, logits: Any) -> ExactSum:
     >>> total.compute(), total.mean(), total.count
     (100.6931471824646, 50.3465735912323, 2)
     """
-    return adapter(logits).sigmoid_cross_entropy_total(labels=labels, logits=logits)
+    return adapter(logits).sigmoid_cross_entropy_total(labels=labels, logits=logits, **masked(where, logits))
 
 
-def weighted_cross_entropy_with_logits(*, labels: Any, logits: Any, pos_weight: Any, name: str | None = None) -> Any:
+def weighted_cross_entropy_with_logits(
+    *, labels: Any, logits: Any, pos_weight: Any, name: str | None = None, where: Any = None
+) -> Any:
     """Return the sigmoid cross entropy whose positive part has a weight.
 
     A weight above 1 trades precision for recall. With ``x = logits``, ``z = labels`` and ``w = pos_weight``::
@@ -264,6 +279,9 @@ def weighted_cross_entropy_with_logits(*, labels: Any, logits: Any, pos_weight: 
         A number, or an array that broadcasts to the shape of ``logits`` without enlarging it. It counts as float64.
     name : str, optional
         A name for the operation; it stands in front of an error's text.
+    where : array_like of bool, optional
+        Which elements count, for NumPy arrays; it broadcasts to the logits. The others, whatever they hold, have the
+        loss +0.
 
     Returns
     -------
@@ -296,5 +314,5 @@ def weighted_cross_entropy_with_logits(*, labels: Any, logits: Any, pos_weight: 
     array([2.0794415, 0.6931472], dtype=float32)
     """
     return adapter(logits).weighted_cross_entropy_with_logits(
-        labels=labels, logits=logits, pos_weight=pos_weight, name=name
+        labels=labels, logits=logits, pos_weight=pos_weight, name=name, **masked(where, logits)
     )

@@ -7,11 +7,17 @@ from typing import Any
 import numpy as np
 
 from . import _checks
-from ._dispatch import adapter
+from ._dispatch import adapter, masked
 
 
 def softmax_cross_entropy_with_logits(
-    _sentinel: Any = None, labels: Any = None, logits: Any = None, axis: int = -1, name: str | None = None
+    _sentinel: Any = None,
+    labels: Any = None,
+    logits: Any = None,
+    axis: int = -1,
+    name: str | None = None,
+    *,
+    where: Any = None,
 ) -> Any:
     """Return the softmax cross entropy between distributions over classes and logits, one loss per row.
 
@@ -35,6 +41,9 @@ def softmax_cross_entropy_with_logits(
         The axis of the classes.
     name : str, optional
         A name for the operation; it stands in front of an error's text.
+    where : array_like of bool, optional
+        Which rows count, for NumPy arrays; it broadcasts to the losses. The others, whatever they hold, have the
+        loss +0.
 
     Returns
     -------
@@ -68,10 +77,14 @@ def softmax_cross_entropy_with_logits(
     array([4.248354e-18, 8.132617e-01, 0.000000e+00], dtype=float32)
     """
     _checks.named(_sentinel, name)
-    return adapter(logits).softmax_cross_entropy_with_logits(labels=labels, logits=logits, axis=axis, name=name)
+    return adapter(logits).softmax_cross_entropy_with_logits(
+        labels=labels, logits=logits, axis=axis, name=name, **masked(where, logits)
+    )
 
 
-def softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any, axis: int = -1) -> tuple[Any, Any]:
+def softmax_cross_entropy_value_and_grad(
+    *, labels: Any, logits: Any, axis: int = -1, where: Any = None
+) -> tuple[Any, Any]:
     """Return the losses and their derivatives with respect to the logits.
 
     With ``x = logits``, ``z = labels``, sums along ``axis``, ``Z = sum_j z_j`` and ``R`` the sum of ``exp(x_k - m)``
@@ -84,7 +97,8 @@ def softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any, axis: int 
     ``logits`` are float16, bfloat16, float32 or float64; ``labels`` have their shape, or broadcast to it without
     enlarging it, and are any float up to float64, any integer or bool. The losses have the shape of ``logits`` without
     ``axis``, the gradient has that of ``logits``, both their dtype. The gradient is the true derivative, also for
-    labels that do not sum to 1.
+    labels that do not sum to 1. ``where``, for NumPy arrays, is a mask of the rows that count; the results of the
+    others are +0, whatever they hold.
 
     Raises
     ------
@@ -112,11 +126,13 @@ def softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any, axis: int 
     >>> logitloss.softmax_cross_entropy_value_and_grad(labels=[1, 0], logits=np.float32([40, 0]))
     (np.float32(4.248354e-18), array([-4.248354e-18,  4.248354e-18], dtype=float32))
     """
-    return adapter(logits).softmax_cross_entropy_value_and_grad(labels=labels, logits=logits, axis=axis)
+    return adapter(logits).softmax_cross_entropy_value_and_grad(
+        labels=labels, logits=logits, axis=axis, **masked(where, logits)
+    )
 
 
 def softmax_cross_entropy_mean_and_grad(
-    *, labels: Any, logits: Any, axis: int = -1, out: np.ndarray | None = None
+    *, labels: Any, logits: Any, axis: int = -1, out: np.ndarray | None = None, where: Any = None
 ) -> tuple[float, np.ndarray]:
     """Return the mean loss over the rows and its derivative with respect to the logits.
 
@@ -129,7 +145,8 @@ def softmax_cross_entropy_mean_and_grad(
     ``logits`` are float16, bfloat16, float32 or float64; ``labels`` have their shape, or broadcast to it without
     enlarging it, and are any float up to float64, any integer or bool. ``out`` takes the gradient, if given; it has the
     shape and dtype of ``logits``. The mean is a Python float, the exact sum of the rounded losses divided by ``n``,
-    rounded once; nan for no rows.
+    rounded once; nan for no rows. ``where``, for NumPy arrays, is a mask of the rows that count: the gradients of the
+    others are +0, whatever they hold, and ``n`` is the number of those that count.
 
     Raises
     ------
@@ -156,11 +173,13 @@ def softmax_cross_entropy_mean_and_grad(
     (0.6931471824645996, array([[-0.25,  0.25],
            [ 0.25, -0.25]], dtype=float32))
     """
-    return adapter(logits).softmax_cross_entropy_mean_and_grad(labels=labels, logits=logits, axis=axis, out=out)
+    return adapter(logits).softmax_cross_entropy_mean_and_grad(
+        labels=labels, logits=logits, axis=axis, out=out, **masked(where, logits)
+    )
 
 
 def sparse_softmax_cross_entropy_with_logits(
-    _sentinel: Any = None, labels: Any = None, logits: Any = None, name: str | None = None
+    _sentinel: Any = None, labels: Any = None, logits: Any = None, name: str | None = None, *, where: Any = None
 ) -> Any:
     """Return the softmax cross entropy between class indices and logits, one loss per row.
 
@@ -179,6 +198,9 @@ def sparse_softmax_cross_entropy_with_logits(
         Unscaled log-probabilities, the classes along the last axis: float16, bfloat16, float32 or float64.
     name : str, optional
         A name for the operation; it stands in front of an error's text.
+    where : array_like of bool, optional
+        Which rows count, for NumPy arrays; it broadcasts to the losses. The others, whatever they hold, have the
+        loss +0.
 
     Returns
     -------
@@ -211,10 +233,12 @@ def sparse_softmax_cross_entropy_with_logits(
     array([0.3132617, 1.3132616, 0.6931472], dtype=float32)
     """
     _checks.named(_sentinel, name)
-    return adapter(logits).sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits, name=name)
+    return adapter(logits).sparse_softmax_cross_entropy_with_logits(
+        labels=labels, logits=logits, name=name, **masked(where, logits)
+    )
 
 
-def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> tuple[Any, Any]:
+def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any, where: Any = None) -> tuple[Any, Any]:
     """Return the losses and their derivatives with respect to the logits.
 
     With ``x = logits`` and ``y = labels``::
@@ -224,7 +248,8 @@ def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> 
 
     ``logits`` are float16, bfloat16, float32 or float64, with the classes along the last axis; ``labels`` are integers
     of any dtype, of shape ``logits.shape[:-1]``. The losses have the shape of ``labels``, the gradient has that of
-    ``logits``, both the dtype of ``logits``.
+    ``logits``, both the dtype of ``logits``. ``where``, for NumPy arrays, is a mask of the rows that count; the results
+    of the others are +0, whatever they hold.
 
     Raises
     ------
@@ -251,11 +276,13 @@ def sparse_softmax_cross_entropy_value_and_grad(*, labels: Any, logits: Any) -> 
     >>> logitloss.sparse_softmax_cross_entropy_value_and_grad(labels=0, logits=np.float32([40, 0]))
     (np.float32(4.248354e-18), array([-4.248354e-18,  4.248354e-18], dtype=float32))
     """
-    return adapter(logits).sparse_softmax_cross_entropy_value_and_grad(labels=labels, logits=logits)
+    return adapter(logits).sparse_softmax_cross_entropy_value_and_grad(
+        labels=labels, logits=logits, **masked(where, logits)
+    )
 
 
 def sparse_softmax_cross_entropy_mean_and_grad(
-    *, labels: Any, logits: Any, out: np.ndarray | None = None
+    *, labels: Any, logits: Any, out: np.ndarray | None = None, where: Any = None
 ) -> tuple[float, np.ndarray]:
     """Return the mean loss over the rows and its derivative with respect to the logits.
 
@@ -267,7 +294,8 @@ def sparse_softmax_cross_entropy_mean_and_grad(
     ``logits`` are float16, bfloat16, float32 or float64, with the classes along the last axis; ``labels`` are integers
     of any dtype, of shape ``logits.shape[:-1]``. ``out`` takes the gradient, if given; it has the shape and dtype of
     ``logits``. The mean is a Python float, the exact sum of the rounded losses divided by ``n``, rounded once; nan for
-    no rows.
+    no rows. ``where``, for NumPy arrays, is a mask of the rows that count: the gradients of the others are +0, whatever
+    they hold, and ``n`` is the number of those that count.
 
     Raises
     ------
@@ -294,4 +322,6 @@ def sparse_softmax_cross_entropy_mean_and_grad(
     (0.6931471824645996, array([[-0.25,  0.25],
            [ 0.25, -0.25]], dtype=float32))
     """
-    return adapter(logits).sparse_softmax_cross_entropy_mean_and_grad(labels=labels, logits=logits, out=out)
+    return adapter(logits).sparse_softmax_cross_entropy_mean_and_grad(
+        labels=labels, logits=logits, out=out, **masked(where, logits)
+    )

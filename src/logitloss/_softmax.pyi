@@ -9,7 +9,7 @@ from ._types import F, Framework, Indices, Nested, Numbers, T
 
 @overload
 def softmax_cross_entropy_with_logits(
-    *, labels: Numbers, logits: NDArray[F], axis: int = -1, name: str | None = None
+    *, labels: Numbers, logits: NDArray[F], axis: int = -1, name: str | None = None, where: Numbers | None = None
 ) -> NDArray[F]: ...
 @overload
 def softmax_cross_entropy_with_logits(
@@ -17,21 +17,21 @@ def softmax_cross_entropy_with_logits(
 ) -> T: ...
 @overload
 def softmax_cross_entropy_with_logits(
-    *, labels: Numbers, logits: Nested[float], axis: int = -1, name: str | None = None
+    *, labels: Numbers, logits: Nested[float], axis: int = -1, name: str | None = None, where: Numbers | None = None
 ) -> NDArray[np.float64]: ...
 @overload
 def softmax_cross_entropy_value_and_grad(
-    *, labels: Numbers, logits: NDArray[F], axis: int = -1
+    *, labels: Numbers, logits: NDArray[F], axis: int = -1, where: Numbers | None = None
 ) -> tuple[NDArray[F], NDArray[F]]: ...
 @overload
 def softmax_cross_entropy_value_and_grad(*, labels: Numbers, logits: Framework[T], axis: int = -1) -> tuple[T, T]: ...
 @overload
 def softmax_cross_entropy_value_and_grad(
-    *, labels: Numbers, logits: Nested[float], axis: int = -1
+    *, labels: Numbers, logits: Nested[float], axis: int = -1, where: Numbers | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 @overload
 def softmax_cross_entropy_mean_and_grad(
-    *, labels: Numbers, logits: NDArray[F], axis: int = -1, out: NDArray[F] | None = None
+    *, labels: Numbers, logits: NDArray[F], axis: int = -1, out: NDArray[F] | None = None, where: Numbers | None = None
 ) -> tuple[float, NDArray[F]]: ...
 @overload
 def softmax_cross_entropy_mean_and_grad(
@@ -39,11 +39,16 @@ def softmax_cross_entropy_mean_and_grad(
 ) -> tuple[T, T]: ...
 @overload
 def softmax_cross_entropy_mean_and_grad(
-    *, labels: Numbers, logits: Nested[float], axis: int = -1, out: NDArray[np.float64] | None = None
+    *,
+    labels: Numbers,
+    logits: Nested[float],
+    axis: int = -1,
+    out: NDArray[np.float64] | None = None,
+    where: Numbers | None = None,
 ) -> tuple[float, NDArray[np.float64]]: ...
 @overload
 def sparse_softmax_cross_entropy_with_logits(
-    *, labels: Indices, logits: NDArray[F], name: str | None = None
+    *, labels: Indices, logits: NDArray[F], name: str | None = None, where: Numbers | None = None
 ) -> NDArray[F]: ...
 @overload
 def sparse_softmax_cross_entropy_with_logits(
@@ -51,21 +56,21 @@ def sparse_softmax_cross_entropy_with_logits(
 ) -> T: ...
 @overload
 def sparse_softmax_cross_entropy_with_logits(
-    *, labels: Indices, logits: Nested[float], name: str | None = None
+    *, labels: Indices, logits: Nested[float], name: str | None = None, where: Numbers | None = None
 ) -> NDArray[np.float64]: ...
 @overload
 def sparse_softmax_cross_entropy_value_and_grad(
-    *, labels: Indices, logits: NDArray[F]
+    *, labels: Indices, logits: NDArray[F], where: Numbers | None = None
 ) -> tuple[NDArray[F], NDArray[F]]: ...
 @overload
 def sparse_softmax_cross_entropy_value_and_grad(*, labels: Indices, logits: Framework[T]) -> tuple[T, T]: ...
 @overload
 def sparse_softmax_cross_entropy_value_and_grad(
-    *, labels: Indices, logits: Nested[float]
+    *, labels: Indices, logits: Nested[float], where: Numbers | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 @overload
 def sparse_softmax_cross_entropy_mean_and_grad(
-    *, labels: Indices, logits: NDArray[F], out: NDArray[F] | None = None
+    *, labels: Indices, logits: NDArray[F], out: NDArray[F] | None = None, where: Numbers | None = None
 ) -> tuple[float, NDArray[F]]: ...
 @overload
 def sparse_softmax_cross_entropy_mean_and_grad(
@@ -73,5 +78,5 @@ def sparse_softmax_cross_entropy_mean_and_grad(
 ) -> tuple[T, T]: ...
 @overload
 def sparse_softmax_cross_entropy_mean_and_grad(
-    *, labels: Indices, logits: Nested[float], out: NDArray[np.float64] | None = None
+    *, labels: Indices, logits: Nested[float], out: NDArray[np.float64] | None = None, where: Numbers | None = None
 ) -> tuple[float, NDArray[np.float64]]: ...

@@ -2,8 +2,8 @@
 
 All take ``(logits, labels)`` in this order, and :data:`weighted_sigmoid_cross_entropy` also ``pos_weight`` (float64).
 Logits are float16, bfloat16, float32 or float64, labels any float up to float64, any integer or bool; results have the
-dtype of the logits. Formulas, special values and accuracy are those of the functions of the same names in
-``logitloss``.
+dtype of the logits. Their ``where=`` is NumPy's and leaves untouched what does not count; that of the functions in
+``logitloss`` makes it +0. Formulas, special values and accuracy are those of the functions of the same names there.
 
 ================================================  =================================
 ``sigmoid_cross_entropy(x, z)``                   loss

@@ -60,7 +60,7 @@ def test_import_adds_few_modules():
 # From the innermost ring to the outermost; a name stands for a module or for a package with all its modules.
 RINGS = [
     ["_core"],
-    ["_checks", "_chunks", "_dispatch", "_exact", "_formulas", "_intervals", "_numpy", "_threads", "ufuncs"],
+    ["_checks", "_chunks", "_dispatch", "_exact", "_formulas", "_intervals", "_masks", "_numpy", "_threads", "ufuncs"],
     ["_array_api", "_pandas", "_xarray", "boosting", "dask", "jax", "keras", "sklearn", "tensorflow", "torch"],
     ["_environment", "_sigmoid", "_softmax", "__init__"],
     ["__main__", "_scores", "_terminal", "accuracy", "bench", "cli", "evaluate"],
