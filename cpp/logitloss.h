@@ -21,7 +21,7 @@ namespace logitloss {
 
 enum class Type : std::uint8_t { f16, bf16, f32, f64, boolean, i8, u8, i16, u16, i32, u32, i64, u64 };
 
-// // Name and size of each type, in the order of the enumeration.
+// Name and size of each type, in the order of the enumeration.
 constexpr struct {
   const char* name;
   std::size_t size;
@@ -36,7 +36,7 @@ struct Array {
   std::ptrdiff_t stride = 0;
 };
 
-// // What one call computes: the outputs that have data are written, and the losses are summed if there is a total.
+// What one call computes: the outputs that have data are written, and the losses are summed if there is a total.
 struct Task {
   Type logits_type, labels_type;
   Array logits, labels, pos_weight;  // pos_weight: float64
@@ -75,13 +75,13 @@ struct SoftmaxTask {
 
 void run(const SoftmaxTask& task, std::size_t rows);
 
-// // The summary of a segment of a row: the maximum and minimum of the logits, and three sums (each with its low part).
+// The summary of a segment of a row: the maximum and minimum of the logits, and three sums (each with its low part).
 constexpr int softmax_segment(Type logits) { return logits == Type::f64 ? 512 : 2048; }
 struct SoftmaxSegment {
   double m, min_logit, sum_others, sum_others_lo, distance, distance_lo, labels, labels_lo;
 };
 
-// // What the gradient needs of a whole row: Z / (1 + R), Z R / (1 + R), and whether R < 1.
+// What the gradient needs of a whole row: Z / (1 + R), Z R / (1 + R), and whether R < 1.
 struct SoftmaxRow {
   double m, min_logit, z_over_sum, others_over_sum, dominant, labels;
 };

@@ -16,7 +16,7 @@ constexpr int block = 512;  // the doubles of a float32 loss and gradient take 2
 enum Wanted : unsigned { loss_wanted = 1, gradient_wanted = 2, hessian_wanted = 4, total_wanted = 8, weighted = 16 };
 constexpr unsigned losses_wanted = loss_wanted | total_wanted, derivatives_wanted = gradient_wanted | hessian_wanted;
 
-// // Double-double values of a block; only float64 needs the low parts.
+// Double-double values of a block; only float64 needs the low parts.
 template <bool low, int size = block>
 struct DoubleDoubleArray {
   double hi[size], lo[size];
@@ -46,7 +46,7 @@ enum class Path { fast, binary, in_range, any };
 template <class Format, Path way>
 constexpr bool subnormal = !Format::correctly_rounded && way == Path::any;
 
-// // Computes u = exp(-|x|). The top bit of the result is set if a logit is out of range.
+// Computes u = exp(-|x|). The top bit of the result is set if a logit is out of range.
 template <class Format, Path way>
 LOGITLOSS_NOINLINE uint64_t exponentiate_block(Block<Format>& b, int n) {
   uint64_t far = 0;
@@ -61,7 +61,7 @@ LOGITLOSS_NOINLINE uint64_t exponentiate_block(Block<Format>& b, int n) {
   return far;
 }
 
-// // Divides: u becomes the sigmoid, and s = u / (2 + u). Returns the path that the labels allow.
+// Divides: u becomes the sigmoid, and s = u / (2 + u). Returns the path that the labels allow.
 template <class Format, unsigned wanted, Path way>
 LOGITLOSS_NOINLINE Path divide_block(Block<Format>& b, int n) {
   using P = typename Block<Format>::P;
@@ -84,7 +84,7 @@ LOGITLOSS_NOINLINE Path divide_block(Block<Format>& b, int n) {
 template <unsigned wanted>
 constexpr bool sigmoid_in_result_loop = (wanted & losses_wanted) && (wanted & derivatives_wanted);
 
-// // Computes and rounds the wanted values of n elements; true if one of them is undecided.
+// Computes and rounds the wanted values of n elements; true if one of them is undecided.
 template <class Format, unsigned wanted, Path way>
 LOGITLOSS_NOINLINE bool result_loop(Block<Format>& b, double divisor, int n) {
   using P = typename Block<Format>::P;
@@ -118,7 +118,7 @@ LOGITLOSS_NOINLINE bool result_loop(Block<Format>& b, double divisor, int n) {
   return any != 0;
 }
 
-// // Recomputes the undecided elements: on the accurate path, and in double-double arithmetic where that leaves one
+// Recomputes the undecided elements: on the accurate path, and in double-double arithmetic where that leaves one
 // undecided.
 template <class Format, unsigned wanted>
 LOGITLOSS_NOINLINE void recompute_undecided(Block<Format>& b, double divisor, int n) {
@@ -140,7 +140,7 @@ LOGITLOSS_NOINLINE void recompute_undecided(Block<Format>& b, double divisor, in
   }
 }
 
-// // Pads the last vector with zeros, so that a partial block needs no scalar loop; results in the padding are not
+// Pads the last vector with zeros, so that a partial block needs no scalar loop; results in the padding are not
 // read.
 template <class Format>
 LOGITLOSS_INLINE int pad_block(Block<Format>& b, int n) {
@@ -154,7 +154,7 @@ LOGITLOSS_NOINLINE void copy_losses_for_sum(Block<Format>& b, int n) {
   for (int i = 0; i < n; ++i) b.s.hi[i] = b.loss[i];
 }
 
-// // Computes on the accurate path; false, with no result written, if an element is not in range although it should be.
+// Computes on the accurate path; false, with no result written, if an element is not in range although it should be.
 template <class Format, unsigned wanted, Path way>
 LOGITLOSS_INLINE bool compute_accurately(Block<Format>& b, double divisor, int n, int full) {
   if (way == Path::in_range && !(divisor >= 1 && divisor <= 0x1p64)) return false;

@@ -1,4 +1,4 @@
-// // Adds doubles to an ExactSum: whole blocks by exact floating-point sums where these fit, single values by integers.
+// Adds doubles to an ExactSum: whole blocks by exact floating-point sums where these fit, single values by integers.
 //
 // Each value is split into multiples of 2^-30, 2^-75 and 2^-120. As long as every |v| < 2^14, sums of 512 such parts
 // need at most 53 bits each, so they are exact in any order, and the remainder of a value tells whether its split was

@@ -6,7 +6,7 @@
 
 namespace LOGITLOSS_NAMESPACE {
 
-// // A tight upper bound of all |x| in a block; `soft` is not 0 if a label is not 0 or 1.
+// A tight upper bound of all |x| in a block; `soft` is not 0 if a label is not 0 or 1.
 struct BlockRange {
   double largest;
   uint64_t soft;
@@ -26,7 +26,7 @@ LOGITLOSS_NOINLINE BlockRange fast_exponentials(Block<Format>& b, int n) {
   return {bit_cast<double>(uint64_t{max_high32_of_lanes(largest)} << 32 | 0xffffffffu), or_lanes(soft)};
 }
 
-// // Values rounded to the format, and numbers that a conversion to float rounds to them.
+// Values rounded to the format, and numbers that a conversion to float rounds to them.
 struct Rounded {
   VectorPack value, to_convert;
 };
@@ -94,7 +94,7 @@ LOGITLOSS_NOINLINE bool fast_results(Block<Format>& b, double divisor, int n) {
          min_low32_of_lanes(boundary_distance) < Format::undecided_distance;
 }
 
-// // Fast results with the rounding that their range allows: a divided gradient may be smaller than the other results.
+// Fast results with the rounding that their range allows: a divided gradient may be smaller than the other results.
 template <class Format, unsigned wanted>
 LOGITLOSS_INLINE bool fast_results_by_range(Block<Format>& b, double divisor, double largest, int n) {
   constexpr ResultRange normal = ResultRange::normal, subnormal = ResultRange::subnormal, mixed = ResultRange::mixed;
@@ -113,7 +113,7 @@ LOGITLOSS_INLINE bool fast_results_by_range(Block<Format>& b, double divisor, do
   }
 }
 
-// // Computes on the fast path; false if it leaves an element undecided.
+// Computes on the fast path; false if it leaves an element undecided.
 template <class Format, unsigned wanted>
 LOGITLOSS_INLINE bool compute_fast(Block<Format>& b, double divisor, int n, int full) {
   const BlockRange seen = fast_exponentials<Format, wanted>(b, full);
@@ -127,7 +127,7 @@ LOGITLOSS_INLINE bool compute_fast(Block<Format>& b, double divisor, int n, int 
   return true;
 }
 
-// // If the fast path leaves an element undecided the whole block is recomputed: which element it is was not recorded.
+// If the fast path leaves an element undecided the whole block is recomputed: which element it is was not recorded.
 template <class Format, unsigned wanted>
 LOGITLOSS_INLINE void compute(Block<Format>& b, double divisor, int n) {
   const int full = pad_block(b, n);

@@ -1,4 +1,4 @@
-// // Conversion of float16 numbers in memory, a vector at a time where the processor has an instruction for it.
+// Conversion of float16 numbers in memory, a vector at a time where the processor has an instruction for it.
 #pragma once
 
 #include "math/formats.h"

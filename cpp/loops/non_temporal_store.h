@@ -1,4 +1,4 @@
-// // Non-temporal stores bypass the caches: a line is not read before it is overwritten and displaces no other line.
+// Non-temporal stores bypass the caches: a line is not read before it is overwritten and displaces no other line.
 #pragma once
 
 #include "math/portable.h"
@@ -11,7 +11,7 @@
 namespace LOGITLOSS_NAMESPACE {
 
 #ifdef LOGITLOSS_HAS_NON_TEMPORAL_STORES
-// // The widest store of the instruction set: a store of a whole line waits for no other part of it.
+// The widest store of the instruction set: a store of a whole line waits for no other part of it.
 #if defined(__AVX512F__)
 using StreamVector = __m512i;
 LOGITLOSS_INLINE void store_non_temporal(StreamVector* to, StreamVector value) { _mm512_stream_si512(to, value); }
@@ -41,7 +41,7 @@ LOGITLOSS_INLINE void stream(const char* from, size_t bytes, char* to) {
   memcpy(to + done, from + done, bytes - done);
 }
 
-// // Orders the stores before whatever tells another thread that the data are there.
+// Orders the stores before whatever tells another thread that the data are there.
 LOGITLOSS_INLINE void fence_non_temporal() {
 #ifdef LOGITLOSS_HAS_NON_TEMPORAL_STORES
   _mm_sfence();

@@ -1,6 +1,6 @@
-// // Softmax of float32, float16 and bfloat16 logits: sums of doubles, which have digits to spare.
+// Softmax of float32, float16 and bfloat16 logits: sums of doubles, which have digits to spare.
 //
-// // Sums have 16 accumulators, one for each position in a run of 16 classes, whatever the width of a vector.
+// Sums have 16 accumulators, one for each position in a run of 16 classes, whatever the width of a vector.
 #pragma once
 
 #include "softmax_rows.h"
@@ -10,14 +10,14 @@ namespace LOGITLOSS_NAMESPACE {
 constexpr int float32_segment = logitloss::softmax_segment(Type::f32);
 constexpr int lanes = 16;
 
-// // If no logit is farther than this below the maximum, no exponential underflows.
+// If no logit is farther than this below the maximum, no exponential underflows.
 constexpr double no_underflow_distance = 700;
 
-// // Down to this, the sum of all exponentials minus the 1 of the maximum keeps enough digits; below it, the
+// Down to this, the sum of all exponentials minus the 1 of the maximum keeps enough digits; below it, the
 // exponentials of the other classes are summed separately.
 constexpr double cancellation_threshold = 0x1p-12;
 
-// // The logits as floats, which hold float16 and bfloat16 exactly: in place, or converted into `buffer`.
+// The logits as floats, which hold float16 and bfloat16 exactly: in place, or converted into `buffer`.
 template <class Format>
 LOGITLOSS_INLINE const char* as_floats(Array from, int n, float* buffer) {
   using T = typename Format::Storage;
@@ -30,7 +30,7 @@ LOGITLOSS_INLINE float float_at(const char* x, int i) {
   return read<float>(x + i * static_cast<ptrdiff_t>(sizeof(float)));
 }
 
-// // Prefetches the line `ahead` bytes after p, which may lie past the end of the array.
+// Prefetches the line `ahead` bytes after p, which may lie past the end of the array.
 LOGITLOSS_INLINE void prefetch(const char* p, size_t ahead) {
 #ifndef _MSC_VER
   __builtin_prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(p) + ahead));
@@ -53,7 +53,7 @@ struct Range {
   float min_logit, largest;
 };
 
-// // Minimum and maximum; infinity and -infinity if there is nothing but nan.
+// Minimum and maximum; infinity and -infinity if there is nothing but nan.
 LOGITLOSS_INLINE Range range_of(const char* x, int n) {
   constexpr int parts = 32;
   float low[parts], high[parts];
@@ -76,7 +76,7 @@ LOGITLOSS_INLINE Range range_of(const char* x, int n) {
   return {low[0], high[0]};
 }
 
-// // The sum of exp(x - m) over at least 16 classes, if no x is so far below m that its exponential underflows.
+// The sum of exp(x - m) over at least 16 classes, if no x is so far below m that its exponential underflows.
 LOGITLOSS_INLINE double sum_without_underflow(const char* x, int n, double m) {
   double sum[lanes] = {};
   int i = 0;
@@ -139,7 +139,7 @@ LOGITLOSS_NOINLINE SoftmaxSegment summarise_segment(Format, const SoftmaxTask& t
   return sums;
 }
 
-// // The gradient of a class with the exponential e and the label z; z_over_sum is already divided by the divisor.
+// The gradient of a class with the exponential e and the label z; z_over_sum is already divided by the divisor.
 LOGITLOSS_INLINE double class_derivative(double e, double z, double inverse, SoftmaxRow tile_rows) {
   const double leading =
       ((tile_rows.labels - z) - tile_rows.others_over_sum) * inverse;  // for the only class that has the maximum
@@ -148,7 +148,7 @@ LOGITLOSS_INLINE double class_derivative(double e, double z, double inverse, Sof
   return e != largest ? general : z == 0 ? general : leading;
 }
 
-// // Writes f(i) for n elements; f may read what it overwrites, and `y` may hold it.
+// Writes f(i) for n elements; f may read what it overwrites, and `y` may hold it.
 template <class Format, class F>
 LOGITLOSS_INLINE void write_each(Array to, int n, double* y, const F& f) {
   if constexpr (sizeof(typename Format::Storage) == sizeof(float)) {

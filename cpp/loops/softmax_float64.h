@@ -1,4 +1,4 @@
-// // Softmax in float64: double-double arithmetic, each segment summed in a fixed tree.
+// Softmax in float64: double-double arithmetic, each segment summed in a fixed tree.
 #pragma once
 
 #include "softmax_rows.h"
@@ -14,7 +14,7 @@ struct Float64Tile {
   double gradient[float64_segment];
 };
 
-// // Calls f(i, r) for each element i, of row r: along the classes of one row, or along the rows in a tile.
+// Calls f(i, r) for each element i, of row r: along the classes of one row, or along the rows in a tile.
 template <class F>
 LOGITLOSS_INLINE void for_each(int n, int rows, const F& f) {
   if (rows == 1) {
@@ -45,7 +45,7 @@ LOGITLOSS_INLINE void sum_tree(DoubleDoubleArray<true>& a, int n, int rows) {
   reduce_tree(n, rows, [&](int i, int j) { P::put(a, i, sum_with_low_part(P::get(a, i), P::get(a, j))); });
 }
 
-// // The maximum of each row, ignoring nan, which shows in the sum.
+// The maximum of each row, ignoring nan, which shows in the sum.
 LOGITLOSS_INLINE void largest(const double* x, int n, int rows, double* m) {
   if (rows > 1) {
     for (int r = 0; r < rows; ++r) m[r] = -infinity;
@@ -65,7 +65,7 @@ LOGITLOSS_INLINE void largest(const double* x, int n, int rows, double* m) {
   m[0] = lane[0];
 }
 
-// // Sets e to 0 at the first class of each row that has the maximum: its 1 is the 1 of 1 + R.
+// Sets e to 0 at the first class of each row that has the maximum: its 1 is the 1 of 1 + R.
 LOGITLOSS_INLINE void zero_first_maximum(const double* x, const double* m, int n, int rows,
                                          DoubleDoubleArray<true>& e) {
   if (rows == 1) {
@@ -132,7 +132,7 @@ LOGITLOSS_INLINE void gradient_tile(const SoftmaxTask& task, size_t row, size_t 
            [&](Array to, int m, int at) { scatter<Float64>(t.gradient + at, m, to); });
 }
 
-// // Computes the rows of a tile.
+// Computes the rows of a tile.
 LOGITLOSS_NOINLINE void shared_rows(Float64, const SoftmaxTask& task, size_t row, int rows) {
   Float64Tile t;
   Rows<true> tile_rows;

@@ -52,7 +52,7 @@ SoftmaxRow finish_segments(Format, const SoftmaxTask& task, size_t row, const So
   return row_state(tile_rows, 0);
 }
 
-// // Computes whole rows; `segments` is a buffer with the capacity for one row.
+// Computes whole rows; `segments` is a buffer with the capacity for one row.
 template <class Format>
 void rows(Format format, const SoftmaxTask& task, size_t start, size_t count, SoftmaxSegment* segments) {
   const size_t n = task.classes, end = start + count;

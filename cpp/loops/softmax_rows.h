@@ -1,4 +1,4 @@
-// // Softmax, common to all formats: addresses of the elements of a row, and the loss from the sums of a row.
+// Softmax, common to all formats: addresses of the elements of a row, and the loss from the sums of a row.
 #pragma once
 
 #include "loops.h"
@@ -10,11 +10,11 @@ using logitloss::SoftmaxRow;
 using logitloss::SoftmaxSegment;
 using logitloss::SoftmaxTask;
 
-// // Rows whose logarithms are computed together.
+// Rows whose logarithms are computed together.
 template <bool float64>
 constexpr int max_tile_rows = float64 ? 512 : 64;
 
-// // Elements of a tile.
+// Elements of a tile.
 template <bool float64>
 constexpr int tile_size = float64 ? 512 : 1024;
 
@@ -23,7 +23,7 @@ LOGITLOSS_INLINE Array row_of(logitloss::Matrix a, size_t row, size_t column) {
           a.column_stride};
 }
 
-// // Calls one(array, n, index) for each run of a tile that is contiguous in it.
+// Calls one(array, n, index) for each run of a tile that is contiguous in it.
 template <class One>
 LOGITLOSS_INLINE void for_runs(logitloss::Matrix a, size_t row, size_t column, int n, int rows, const One& one) {
   if (rows == 1) return one(row_of(a, row, column), n, 0);
@@ -34,13 +34,13 @@ LOGITLOSS_INLINE void for_runs(logitloss::Matrix a, size_t row, size_t column, i
   }
 }
 
-// // Sparse labels: the offset of the label from `column`; wraps to a huge number if it is before it or outside the
+// Sparse labels: the offset of the label from `column`; wraps to a huge number if it is before it or outside the
 // classes.
 LOGITLOSS_INLINE uint64_t label_offset(const SoftmaxTask& task, size_t row, size_t column) {
   return read<uint64_t>(row_of(task.labels, row, 0).data) - column;
 }
 
-// // The labels of a tile; for sparse labels, as one-hot rows.
+// The labels of a tile; for sparse labels, as one-hot rows.
 LOGITLOSS_INLINE void gather_tile_labels(const SoftmaxTask& task, size_t row, size_t column, int n, int rows,
                                          double* to) {
   if (!task.sparse) {
@@ -66,13 +66,13 @@ struct Rows {
       dominant[max_tile_rows<float64>];  // dominant: R < 1
 };
 
-// // a + b; hi is right for infinities too, where lo has no meaning.
+// a + b; hi is right for infinities too, where lo has no meaning.
 LOGITLOSS_INLINE DoubleDouble sum_with_low_part(DoubleDouble a, DoubleDouble b) {
   const DoubleDouble s = two_sum(a.hi, b.hi);
   return {s.hi, s.lo + (a.lo + b.lo)};
 }
 
-// // Merges the segments of a row, in order, into row r.
+// Merges the segments of a row, in order, into row r.
 template <bool float64>
 LOGITLOSS_INLINE void merge(const SoftmaxSegment* segments, size_t count, int r, Rows<float64>& tile_rows) {
   constexpr double unit = softmax_scale<float64>;
@@ -111,7 +111,7 @@ LOGITLOSS_INLINE void merge(const SoftmaxSegment* segments, size_t count, int r,
   DoubleDoubleArray<float64, max_tile_rows<float64>>::put(tile_rows.labels, r, labels);
 }
 
-// // Sparse labels: the class, its distance from the maximum, and the sum of the labels.
+// Sparse labels: the class, its distance from the maximum, and the sum of the labels.
 template <class Format>
 LOGITLOSS_INLINE void find_labels(const SoftmaxTask& task, size_t row, int rows,
                                   Rows<!Format::correctly_rounded>& tile_rows) {
@@ -132,7 +132,7 @@ LOGITLOSS_INLINE void find_labels(const SoftmaxTask& task, size_t row, int rows,
   for (int r = 0; r < rows; ++r) P::put(tile_rows.distance, r, softmax_distance<float64>(x[r], 1, tile_rows.m[r]));
 }
 
-// // Computes loss, z_over_sum and others_over_sum from the sums.
+// Computes loss, z_over_sum and others_over_sum from the sums.
 template <class Format>
 LOGITLOSS_INLINE void finish(const SoftmaxTask& task, size_t row, int rows,
                              Rows<!Format::correctly_rounded>& tile_rows) {

@@ -1,7 +1,7 @@
 // Softmax of float32, float16 and bfloat16: short rows are stored in a tile, class by class, so that a vector holds one
 // class of several rows.
 //
-// // The exponentials and sums of a row do not depend on the other rows: these only decide which loop computes them.
+// The exponentials and sums of a row do not depend on the other rows: these only decide which loop computes them.
 #pragma once
 
 #include "softmax_float32.h"
@@ -16,7 +16,7 @@ struct Float32Tile {
   double sum[max_tile_rows<false>];
 };
 
-// // One class of consecutive rows.
+// One class of consecutive rows.
 LOGITLOSS_INLINE Array class_of(logitloss::Matrix a, size_t row, int c) {
   return {row_of(a, row, static_cast<size_t>(c)).data, a.row_stride};
 }
@@ -32,7 +32,7 @@ LOGITLOSS_NOINLINE void scatter_class(const double* from, int rows, Array to) {
   scatter<Format>(from, rows, to);
 }
 
-// // Whether the classes of a row are adjacent floats, and there are enough rows and classes for blocks of 4 x 4.
+// Whether the classes of a row are adjacent floats, and there are enough rows and classes for blocks of 4 x 4.
 template <class Format>
 LOGITLOSS_INLINE bool is_transposable(logitloss::Matrix a, const Float32Tile& t) {
 #ifdef LOGITLOSS_HAS_4X4_TRANSPOSE
@@ -54,7 +54,7 @@ LOGITLOSS_INLINE void gather_tile(logitloss::Matrix from, size_t row, Float32Til
   for (int c = 0; c < t.n; ++c) gather_class<Format>(class_of(from, row, c), t.rows, t.e + c * t.pitch);
 }
 
-// // Exponentials, and their sums over the classes of each row.
+// Exponentials, and their sums over the classes of each row.
 template <bool no_underflow>
 LOGITLOSS_INLINE void tile_powers(const double* m, Float32Tile& t) {
   for (int r = 0; r < t.pitch; r += lanes) {
@@ -70,7 +70,7 @@ LOGITLOSS_INLINE void tile_powers(const double* m, Float32Tile& t) {
   }
 }
 
-// // The maximum of each row; true if every other logit is within no_underflow_distance of it.
+// The maximum of each row; true if every other logit is within no_underflow_distance of it.
 LOGITLOSS_INLINE bool tile_range(const Float32Tile& t, double* m) {
   VectorBits far{};
   for (int r = 0; r < t.pitch; r += vector_lanes) {
@@ -87,7 +87,7 @@ LOGITLOSS_INLINE bool tile_range(const Float32Tile& t, double* m) {
   return or_lanes(far) == 0;
 }
 
-// // Replaces the logits by their exponentials; their sums leave out the 1 of one class that has the maximum.
+// Replaces the logits by their exponentials; their sums leave out the 1 of one class that has the maximum.
 LOGITLOSS_INLINE void summarise_tile(Float32Tile& t, const double* m, bool no_underflow, double* sum_others) {
   if (no_underflow)
     tile_powers<true>(m, t);
@@ -108,7 +108,7 @@ LOGITLOSS_INLINE void summarise_tile(Float32Tile& t, const double* m, bool no_un
   for (int r = 0; r < t.pitch; ++r) sum_others[r] = sum_others[r] < cancellation_threshold ? t.sum[r] : sum_others[r];
 }
 
-// // Reads the labels; their sums, and the sums of z (m - x).
+// Reads the labels; their sums, and the sums of z (m - x).
 LOGITLOSS_INLINE void tile_labels(const SoftmaxTask& task, size_t row, Float32Tile& t, Rows<false>& tile_rows) {
   for (int r = 0; r < t.rows; ++r) tile_rows.distance.hi[r] = tile_rows.labels.hi[r] = 0;
   for (int c = 0; c < t.n; ++c) {
@@ -121,7 +121,7 @@ LOGITLOSS_INLINE void tile_labels(const SoftmaxTask& task, size_t row, Float32Ti
   }
 }
 
-// // Writes the gradient, which replaces the exponentials.
+// Writes the gradient, which replaces the exponentials.
 template <class Format>
 LOGITLOSS_INLINE void tile_gradient(const SoftmaxTask& task, size_t row, Float32Tile& t, Rows<false>& tile_rows) {
   const double inverse = 1 / task.divisor;
@@ -164,7 +164,7 @@ LOGITLOSS_INLINE void tile_gradient(const SoftmaxTask& task, size_t row, Float32
   }
 }
 
-// // Computes the rows of a tile.
+// Computes the rows of a tile.
 template <class Format>
 LOGITLOSS_NOINLINE void shared_rows(Format, const SoftmaxTask& task, size_t row, int rows) {
   Float32Tile t;

@@ -1,4 +1,4 @@
-// // Transposes blocks of a float matrix into rows of doubles, and back, in vectors of four.
+// Transposes blocks of a float matrix into rows of doubles, and back, in vectors of four.
 #pragma once
 
 #include "math/portable.h"
@@ -10,7 +10,7 @@ namespace LOGITLOSS_NAMESPACE {
 typedef float Float4 __attribute__((vector_size(16)));
 typedef double Double4 __attribute__((vector_size(32)));
 
-// // Transposes a 4 x 4 matrix.
+// Transposes a 4 x 4 matrix.
 LOGITLOSS_INLINE void transpose(Float4 (&a)[4]) {
   const Float4 left01 = __builtin_shufflevector(a[0], a[1], 0, 4, 1, 5);
   const Float4 left23 = __builtin_shufflevector(a[2], a[3], 0, 4, 1, 5);

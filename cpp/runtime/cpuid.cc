@@ -2,7 +2,7 @@
 
 #include "cpuid.h"
 
-#ifdef _MSC_VER
+#if defined(_MSC_VER) && defined(LOGITLOSS_X86)
 #include <intrin.h>
 #elif defined(LOGITLOSS_X86)
 #include <cpuid.h>
@@ -49,7 +49,7 @@ const char* missing_for_avx512(const CpuidRegisters& registers) {
 
 CpuidRegisters read_cpuid() {
   CpuidRegisters registers;
-#ifdef _MSC_VER
+#if defined(_MSC_VER) && defined(LOGITLOSS_X86)
   int words[4];
   __cpuid(words, 0);
   const int last_leaf = words[0];
