@@ -11,9 +11,13 @@ def exit_command(error: ImportError) -> None:
 
     The command is a module of the package, so it cannot catch an error of the package's own import.
     """
-    run_as_module = sys.argv[:1] == ["-m"] and "logitloss" in sys.orig_argv
-    if str(error).startswith("LOGITLOSS_") and (
-        run_as_module or pathlib.Path((sys.argv or [""])[0]).stem == "logitloss"
-    ):
+    if str(error).startswith("LOGITLOSS_") and _is_command():
         print(f"logitloss: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _is_command() -> bool:
+    if sys.argv[:1] == ["-m"]:  # as long as the module is being looked for
+        said = f"{' '.join(sys.orig_argv)} "
+        return " -m logitloss " in said or " -mlogitloss " in said
+    return pathlib.Path((sys.argv or [""])[0]).stem == "logitloss"

@@ -11,8 +11,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
-_EXTRAS = {"duckdb": "sql", "distributed": "dask", "dask": "dask"}
-_EXTRAS |= dict.fromkeys(["typer", "rich", "pyarrow", "scipy", "matplotlib", "jinja2"], "eval")
+_EXTRAS = {"distributed": "dask", "dask": "dask"}
+_EXTRAS |= dict.fromkeys(["duckdb", "jinja2", "matplotlib", "pyarrow", "rich", "scipy", "typer"], "eval")
 
 
 def without(error: ModuleNotFoundError) -> SystemExit:

@@ -157,7 +157,3 @@ def main() -> None:
         print(f"logitloss: the output could not be written: {error.strerror}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again on its way out
         sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

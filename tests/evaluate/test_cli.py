@@ -311,8 +311,9 @@ def test_a_setting_of_the_environment_that_cannot_be_met(variable, value, want):
         python("import logitloss", env={**os.environ, variable: value}, check=True)
 
 
-def test_the_package_runs_as_a_module():
-    command = [sys.executable, "-m", "logitloss", "--version"]
+@pytest.mark.parametrize("module", [["-m", "logitloss"], ["-mlogitloss"]])
+def test_the_package_runs_as_a_module(module):
+    command = [sys.executable, *module, "--version"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"logitloss {logitloss.__version__}\n")
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LOGITLOSS_ISA": "sse9"})
@@ -360,7 +361,7 @@ def test_a_closed_pipe_is_told_from_a_gate_that_did_not_pass(file):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
 def test_a_closed_output_is_told_from_a_gate_that_did_not_pass(file):
-    command = f"{shlex.quote(sys.executable)} -m logitloss.cli eval {shlex.quote(str(file))} -x x -y z >&-"
+    command = f"{shlex.quote(sys.executable)} -m logitloss eval {shlex.quote(str(file))} -x x -y z >&-"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr == "logitloss eval: standard output is closed; open it, or send it to /dev/null\n"

@@ -134,7 +134,7 @@ def test_a_dask_cluster_of_which_a_worker_is_killed(files, tmp_path):
         assert len(client.scheduler_info()["workers"]) == 1  # it was really gone, and the other did its work
         options = "--logits x --labels z --by key --format json --dask"
         done = subprocess.run(
-            [sys.executable, "-m", "logitloss.cli", "eval", *files, *options.split(), address],
+            [sys.executable, "-m", "logitloss", "eval", *files, *options.split(), address],
             capture_output=True,
             text=True,
             timeout=120,

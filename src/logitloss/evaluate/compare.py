@@ -84,14 +84,14 @@ def compare(
     together = other is None and (logits is None) == (other_logits is None)  # then one pass reads both columns
     if together:
         columns = columns_of(*_both_of(first, second), (labels, labels), by, weights, cluster)
-        mine, theirs = open_sources(files, columns), []
+        theirs_columns, mine, theirs = None, open_sources(files, columns), []
     else:
         columns, theirs_columns = columns_of(*first, labels, by, weights, cluster), columns_of(*second, labels)
         mine, theirs = open_sources(files, columns), open_sources(files if other is None else other, theirs_columns)
     if not mine or not (together or theirs):
         raise InputError("no files to compare; name at least one of each")
     plan = plan_of(mine, columns, theirs)
-    if together:
+    if theirs_columns is None:
         rows = _both(mine, columns, plan)
     else:
         rows = _lockstep(_batches(mine, columns, plan), _batches(theirs, theirs_columns, plan))

@@ -355,7 +355,7 @@ class Report(_Table, _Calibrated):
     overall: Score
     by: tuple[str, ...]
     groups: Sequence[Group]
-    bins: Bins
+    bins: Bins  # pyright: ignore[reportIncompatibleVariableOverride]  # there are always those of all rows
     losses: Losses
     sources: tuple[str, ...] = field(compare=False)
     logits: str
@@ -479,7 +479,7 @@ class Comparison(_Table):
         """One for each group, by Holm's correction: any of one kind is false with a chance of 1 - level at most."""
         chances = [group.score.chances(margin) for group in self.groups]
         adjusted = [intervals.holm(side) for side in zip(*chances, strict=True)]
-        return tuple(verdict_of(*pair, 1 - _checked(level)) for pair in zip(*adjusted, strict=True))
+        return tuple(verdict_of(more, less, 1 - _checked(level)) for more, less in zip(*adjusted, strict=True))
 
 
 def to_float(numerator: int, denominator: int) -> float:

@@ -101,7 +101,7 @@ class Checker:
                 column = next(name for name, is_bad in bad.items() if is_bad[row])
                 hint = coded if column == labels else self._hint(x) if column == logits else ""
                 raise self._bad_value(raw, start + row, column, self._expected(column), hint.format(column))
-            numbers = {logits: x, labels: z} | ({columns.weights: w} if columns.weights else {})
+            numbers = {logits: x, labels: z} | ({columns.weights: w} if columns.weights and w is not None else {})
             skipped = _reasons(rows, numbers, bad)
             good = ~any_bad
             x, z, w = x[good], z[good], w if w is None else w[good]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -87,8 +88,8 @@ def columns_of(
     return Columns(pairs, keys, weights, cluster, probabilities is not None, skip_invalid)
 
 
-def _named(what: str, names: Names | None) -> tuple[str, ...]:
-    names = (names,) if isinstance(names, str) or not isinstance(names, Iterable) else tuple(names)
+def _named(what: str, given: Any) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
     for name in names:
         if not isinstance(name, str):
             hint = "; name the column that holds them in probabilities=" if isinstance(name, bool) else ""

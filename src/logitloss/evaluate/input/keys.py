@@ -161,7 +161,9 @@ def _texts(values: pa.Array) -> pa.Array:
 def _cells(texts: pa.Array, like: pa.DataType | None) -> pa.Array:
     """The canonical texts of cells: those of values of the type `like` where they are such, else of text."""
     plain = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), _prefixed("s:", texts))
-    kind = kind_of(like) if like else None
+    if like is None:
+        return plain
+    kind = kind_of(like)
     if kind == "b":
         return pa.array((_BOOLS.get(one, other) for one, other in _both(texts, plain)), pa.string())
     if kind == "n":
@@ -216,7 +218,7 @@ def _number(text: str) -> int | float | Decimal:
 
 def _instant(kind: str, text: str) -> Any:
     found = np.datetime64(f"1970-01-01T{text}" if kind == "c" else text.removesuffix("Z"))
-    value = found.item()  # an integer where Python has no such instant
+    value: Any = found.item()  # an integer where Python has no such instant
     if isinstance(value, int):
         return found
     if kind == "c":

@@ -3,6 +3,9 @@
 PyArrow's datasets read what they can, over explicit lists of files; DuckDB reads JSON.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# PyArrow defines its compute functions while it is imported, where pyright cannot see them.
+
 from __future__ import annotations
 
 import contextlib
@@ -89,10 +92,10 @@ class Opened:
     rows: int  # perhaps an estimate
     size: int  # bytes
     version: Any = None  # what changes with the file
-    file: File | None = None
-    fragment: ds.Fragment | None = None  # where PyArrow's datasets read it
+    file: Any = None  # a `File`
+    fragment: Any = None  # a `ds.Fragment`, where PyArrow's datasets read it
     groups: tuple[tuple[int, int], ...] = ()  # the rows and bytes of a Parquet file's row groups
-    stream: Iterator[pa.RecordBatch] | None = None
+    stream: Any = None  # an iterator of record batches
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,9 @@ def _opened(file: File, info: pyarrow.fs.FileInfo, columns: Columns) -> Opened:
         if file.form in ("CSV", "Arrow"):
             with file.filesystem.open_input_stream(file.path) as stream:
                 head = stream.read(1 << 16)
-        fragment, chosen, groups = None, None, ()
+        schema: Any = None
+        fragment: Any = None
+        chosen, groups = None, ()
         if file.form == "JSON":
             names = [column for column in columns.names if column not in file.folders]
             with _local(file) as path:

@@ -180,7 +180,10 @@ def _in_folder(filesystem: pyarrow.fs.FileSystem, folder: str, name: str) -> Ite
             continue
         called = f"{name.rstrip('/')}/{inside}" if name != folder else ""
         file = File(info.path, filesystem, _folders(info.path), called)
-        (files if file.form else others).append(file if file.form else printable(inside))
+        if file.form:
+            files.append(file)
+        else:
+            others.append(printable(inside))
     if not files:
         raise InputError(f"{printable(name)}: no file in it has a name that ends in a known format, such as .parquet")
     if others:

@@ -115,8 +115,8 @@ def _groups(state: State, overall: Numbers) -> tuple[Group, ...]:
             keys[i],
             found[i],
             contributions[i],
-            *(bins[i] if bins else ()),
-            **({"confusions": confusions[i]} if confusions else {}),
+            *(bins[i] if bins else (None, None)),
+            confusions[i] if confusions else (),
         )
         for i in in_order(keys)
     )
