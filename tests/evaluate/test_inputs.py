@@ -185,7 +185,7 @@ def test_standard_input(tmp_path, name, want, monkeypatch, capsys):
         content = write(tmp_path / name, columns()).read_bytes()
     arguments = ["eval", "-", "--logits", "x", "--labels", "z", "--by", "key", "--weights", "w", "--format", "json"]
     done = subprocess.run(
-        [sys.executable, "-m", "logitloss.cli", *arguments], input=content, capture_output=True, timeout=60
+        [sys.executable, "-m", "logitloss", *arguments], input=content, capture_output=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert json.loads(done.stdout)["overall"]["mean_loss"] == want.overall.mean_loss

@@ -244,7 +244,7 @@ def test_a_report_does_not_overwrite_the_state_of_the_same_run(run, data, tmp_pa
 @pytest.mark.skipif(not os.path.exists("/dev/stdin"), reason="needs /dev/stdin")
 def test_standard_input_is_an_input(data):
     before = data.read_bytes()
-    command = [sys.executable, "-m", "logitloss.cli", *scoring("-"), "--report", data, "--force"]
+    command = [sys.executable, "-m", "logitloss", *scoring("-"), "--report", data, "--force"]
     with data.open("rb") as stdin:
         done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, IS_INPUT in done.stderr) == (2, "", True)
